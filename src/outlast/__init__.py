@@ -1,0 +1,1 @@
+"""Requests end; operations outlast them."""

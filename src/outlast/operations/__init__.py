@@ -1,0 +1,1 @@
+"""The domain: states, transitions, the model and the contract of kinds. Pure; no I/O, no clock."""

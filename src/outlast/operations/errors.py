@@ -1,0 +1,202 @@
+"""Everything that can go wrong, in one list. `code` is the contract; HTTP status is the dialects'.
+
+OutlastError
+  Invalid              invalid_request
+    InvalidSpec        invalid_spec
+    UnknownKind        unknown_kind
+    InvalidPageToken   invalid_page_token
+    IdempotencyMismatch  idempotency_mismatch
+    TooLarge           too_large
+  Unauthenticated      unauthenticated
+  Forbidden            forbidden
+  NotFound             not_found
+  Conflict             conflict
+    IllegalTransition  illegal_transition
+    NotTerminal        not_terminal
+    OperationIdTaken   operation_id_taken
+    ResourceExists     resource_exists
+    ResourceInUse      resource_in_use
+    RevisionMismatch   revision_mismatch
+  LeaseLost            lease_lost           (never leaves the worker)
+  Unavailable          unavailable
+    PrepareTimedOut    prepare_timed_out
+    StoreFull          store_full
+
+Raised by handlers, caught by the worker:
+  Retry(after_seconds)         try again later
+  Fatal(code, message, ...)    the caller's fault; do not try again
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class OutlastError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        field_errors: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.field_errors = dict(field_errors or {})
+        self.details = dict(details or {})
+        super().__init__(self.message)
+
+
+class Invalid(OutlastError):
+    """The request is not valid."""
+
+    code = "invalid_request"
+
+
+class InvalidSpec(Invalid):
+    """The spec does not fit the kind."""
+
+    code = "invalid_spec"
+
+
+class UnknownKind(Invalid):
+    """There is no such kind on this server."""
+
+    code = "unknown_kind"
+
+
+class InvalidPageToken(Invalid):
+    """The page token is not one of ours, or belongs to another list."""
+
+    code = "invalid_page_token"
+
+
+class IdempotencyMismatch(Invalid):
+    """This idempotency key was used with another body."""
+
+    code = "idempotency_mismatch"
+
+
+class TooLarge(Invalid):
+    """The request is larger than this server allows."""
+
+    code = "too_large"
+
+
+class Unauthenticated(OutlastError):
+    """A valid bearer token is needed."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(OutlastError):
+    """Your role does not allow this."""
+
+    code = "forbidden"
+
+
+class NotFound(OutlastError):
+    """There is no such thing, or it is not yours."""
+
+    code = "not_found"
+
+
+class Conflict(OutlastError):
+    """This is in conflict with what exists."""
+
+    code = "conflict"
+
+
+class IllegalTransition(Conflict):
+    """The operation's state does not allow this."""
+
+    code = "illegal_transition"
+
+
+class NotTerminal(Conflict):
+    """The operation has not ended yet."""
+
+    code = "not_terminal"
+
+
+class OperationIdTaken(Conflict):
+    """This operation id belongs to another operation."""
+
+    code = "operation_id_taken"
+
+
+class ResourceExists(Conflict):
+    """A resource of this name exists already."""
+
+    code = "resource_exists"
+
+
+class ResourceInUse(Conflict):
+    """The resource is in use."""
+
+    code = "resource_in_use"
+
+
+class RevisionMismatch(Conflict):
+    """The resource has changed in the meantime."""
+
+    code = "revision_mismatch"
+
+
+class LeaseLost(OutlastError):
+    """The lease is no longer held: another attempt, or nobody, has the right to write."""
+
+    code = "lease_lost"
+
+
+class Unavailable(OutlastError):
+    """Not possible right now; try again."""
+
+    code = "unavailable"
+
+
+class PrepareTimedOut(Unavailable):
+    """The kind took too long to check the spec; nothing was created."""
+
+    code = "prepare_timed_out"
+
+
+class StoreFull(Unavailable):
+    """The disk is full; nothing was written."""
+
+    code = "store_full"
+
+
+class Retry(Exception):
+    """Raised by a handler: the attempt failed, and another one may succeed.
+
+    `after_seconds` overrides the back-off of the kind's retry policy.
+    """
+
+    def __init__(
+        self, after_seconds: float | None = None, *, code: str = "retry", message: str = ""
+    ) -> None:
+        self.after_seconds = after_seconds
+        self.code = code
+        self.message = message or "the handler asked for another attempt"
+        super().__init__(self.message)
+
+
+class Fatal(Exception):
+    """Raised by a handler: the operation has failed for good, and the caller can mend it."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        field_errors: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.code = code
+        self.message = message
+        self.field_errors = dict(field_errors or {})
+        self.details = dict(details or {})
+        super().__init__(message)

@@ -1,0 +1,116 @@
+"""Typed progress: how far an attempt has come."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+ResourceStatus = Literal["pending", "running", "succeeded", "failed", "unchanged"]
+
+
+class ResourceProgress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of the things that an operation works on, such as a table or a server."""
+
+    urn: str
+    type: str = ""
+    name: str = ""
+    operation: str = ""
+    status: ResourceStatus = "pending"
+    duration_seconds: float | None = None
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """How many resources stand where. Computed from the resources, never stored apart."""
+
+    total: int
+    pending: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    unchanged: int = 0
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The last report of an attempt.
+
+    `done` and `total` count `unit`s; `done` never decreases within an attempt. `started_done` and
+    `started_at` are where the attempt's count began: the rate is computed from them.
+    """
+
+    attempt: int
+    at: int
+    stage: str = ""
+    message: str = ""
+    done: float | None = None
+    total: float | None = None
+    unit: str = ""
+    resources: Sequence[ResourceProgress] = ()
+    started_done: float = 0
+    started_at: int = 0
+
+    @property
+    def summary(self) -> Summary:
+        """The resources counted by status."""
+        counts: dict[str, int] = {}
+        for resource in self.resources:
+            counts[resource.status] = counts.get(resource.status, 0) + 1
+        return Summary(total=len(self.resources), **counts)
+
+    @property
+    def rate_per_second(self) -> float | None:
+        """Units done a second since the attempt's first report, or None while that says nothing."""
+        elapsed = (self.at - self.started_at) / 1_000_000
+        if self.done is None or elapsed <= 0 or self.done <= self.started_done:
+            return None
+        return (self.done - self.started_done) / elapsed
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds until `done` reaches `total` at the present rate, as of `at`; None if unknown."""
+        rate = self.rate_per_second
+        if rate is None or self.total is None or self.done is None:
+            return None
+        return max(0.0, (self.total - self.done) / rate)
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a handler says of its progress. None leaves a field as it was."""
+
+    done: float | None = None
+    total: float | None = None
+    unit: str | None = None
+    stage: str | None = None
+    message: str | None = None
+    resources: Sequence[ResourceProgress] | None = None
+
+    def over(self, earlier: "Report") -> "Report":
+        """Both reports as one: this one's fields where it has them, else the earlier one's."""
+        return msgspec.structs.replace(
+            earlier,
+            **{
+                name: value
+                for name, value in msgspec.structs.asdict(self).items()
+                if value is not None
+            },
+        )
+
+
+def advance(progress: Progress | None, report: Report, attempt: int, now: int) -> Progress:
+    """The progress after a report. A new attempt starts afresh; `done` never goes back in one."""
+    if progress is None or progress.attempt != attempt:
+        progress = Progress(attempt=attempt, at=now, started_at=now, started_done=report.done or 0)
+    done = progress.done
+    if report.done is not None:
+        done = report.done if done is None else max(done, report.done)
+    return Progress(
+        attempt=attempt,
+        at=now,
+        stage=progress.stage if report.stage is None else report.stage,
+        message=progress.message if report.message is None else report.message,
+        done=done,
+        total=progress.total if report.total is None else report.total,
+        unit=progress.unit if report.unit is None else report.unit,
+        resources=progress.resources if report.resources is None else report.resources,
+        started_done=progress.started_done,
+        started_at=progress.started_at,
+    )
