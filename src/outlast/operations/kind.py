@@ -183,7 +183,8 @@ class Kind:
 
     `sandboxed` runs the attempt without network and without sight of the server's data. `preload`
     names modules that its child imports before it is locked. `environment` names the variables
-    that the child may see. `concurrency_key` is a text, or a function of the spec: at most one
+    that the child may see. `cancel_grace_seconds` overrides the server's: how long a handler may
+    take to stop before it is killed. `concurrency_key` is a text, or a function of the spec: at most one
     operation runs per tenant and key.
     """
 
@@ -201,6 +202,7 @@ class Kind:
     concurrency_key: str | Callable[[Any], str | None] | None = field(default=None, kw_only=True)
     sandboxed: bool = field(default=False, kw_only=True)
     preload: tuple[str, ...] = field(default=(), kw_only=True)
+    cancel_grace_seconds: float | None = field(default=None, kw_only=True)
     version: str = field(default="1", kw_only=True)
     description: str = field(default="", kw_only=True)
 

@@ -24,8 +24,12 @@ Decide: TypeAlias = Callable[[Operation, int], Transition]
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """Who did what to what: written in the transaction of the deed."""
+    """Who did what to what: written in the transaction of the deed.
 
+    `tenant` is whose audit log it belongs to; None: the tenant that is written to.
+    """
+
+    tenant: str | None = None
     actor: str
     action: str
     target: str = ""

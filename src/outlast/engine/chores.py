@@ -1,0 +1,64 @@
+"""What any process does beside its work: reap expired leases, prune what has been kept enough."""
+
+import asyncio
+import logging
+import random
+
+from outlast.operations.errors import Unavailable
+from outlast.store.port import OperationStore
+
+_BATCH = 200
+_PRUNE_SECONDS = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class Chores:
+    """Runs the chores of one process until it is cancelled. No leader: each chore is idempotent."""
+
+    def __init__(self, store: OperationStore, reap_seconds: float) -> None:
+        self._store = store
+        self._reap_seconds = reap_seconds
+
+    async def run(self) -> None:
+        """Reap about every `reap_seconds`, prune once a minute, for ever."""
+        prune_in = 0.0
+        while True:
+            # Spread out, so that many processes do not all look at the same moment.
+            pause = self._reap_seconds * random.uniform(0.5, 1.0)  # noqa: S311  not a secret
+            await asyncio.sleep(pause)
+            prune_in -= pause
+            try:
+                await self.reap()
+                if prune_in <= 0:
+                    prune_in = _PRUNE_SECONDS
+                    await self.prune()
+            except Unavailable as error:
+                logger.warning("chores wait for the store: %s", error)
+
+    async def reap(self) -> int:
+        """Reap until nothing is left to reap; returns how many operations were touched."""
+        touched = 0
+        while True:
+            reaped = await self._store.reap(_BATCH)
+            for operation in reaped:
+                logger.warning(
+                    "reaped operation %s: now %s (attempt %d)",
+                    operation.id,
+                    operation.state,
+                    operation.attempt,
+                )
+            touched += len(reaped)
+            if len(reaped) < _BATCH:
+                return touched
+
+    async def prune(self) -> int:
+        """Prune until nothing is left to prune; returns how many operations went."""
+        gone = 0
+        while True:
+            pruned = await self._store.prune(_BATCH)
+            gone += pruned
+            if pruned < _BATCH:
+                return gone
+            # Between batches others write.
+            await asyncio.sleep(0)

@@ -1,0 +1,358 @@
+"""What callers can do with operations. Every call is made by a principal, within its tenant."""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+
+from outlast.engine.access import Principal, Verb
+from outlast.engine.preparing import OwnPreparer, Preparer, TenantCatalog, decode_spec
+from outlast.engine.watching import Hub, wait_for_change
+from outlast.operations import documents, ids, transitions
+from outlast.operations.errors import (
+    IllegalTransition,
+    Invalid,
+    NotFound,
+    OperationIdTaken,
+    OutlastError,
+    TooLarge,
+    UnknownKind,
+)
+from outlast.operations.kind import CatalogWrite, Kind
+from outlast.operations.model import SECOND, HistoryEvent, Operation, Submission
+from outlast.operations.states import State
+from outlast.settings import Limits, Retention
+from outlast.store.port import (
+    AuditEntry,
+    Change,
+    Created,
+    Creation,
+    LogLine,
+    Page,
+    Query,
+    Store,
+)
+
+PRIORITY_MAX: Final = 100
+_ID_WINDOW: Final = 3600 * SECOND
+_LABEL_KEY: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?")
+_PRINTABLE: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
+
+Outcome: TypeAlias = Created | OutlastError
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller asks for, not yet checked. `spec` is JSON as the caller wrote it."""
+
+    kind: str
+    spec: bytes
+    labels: Mapping[str, str] = {}
+    priority: int = 0
+    available_at: int | None = None
+    deadline_at: int | None = None
+    resource_type: str | None = None
+    resource_id: str | None = None
+    project: str | None = None
+    project_version: str | None = None
+    operation_id: str | None = None
+    idempotency_key: str | None = None
+    request_id: str | None = None
+    traceparent: str | None = None
+    parent_id: str | None = None
+    checkpoint: bytes | None = None
+
+
+class Engine:
+    """The use cases over a store. `kinds` is what this installation can run, by name."""
+
+    def __init__(
+        self,
+        store: Store,
+        kinds: Mapping[str, Kind],
+        *,
+        hub: Hub,
+        limits: Limits,
+        retention: Retention,
+        preparer: Preparer | None = None,
+    ) -> None:
+        self.store = store
+        self.kinds = kinds
+        self.limits = limits
+        self._hub = hub
+        self._retention_seconds = int(retention.operations_days * 86_400)
+        self._preparer = preparer or OwnPreparer()
+
+    async def submit(self, principal: Principal, wish: Wish) -> Created:
+        """Create one operation, durable on return. Raises what stands in its way."""
+        outcome = (await self.submit_many(principal, [wish]))[0]
+        if isinstance(outcome, OutlastError):
+            raise outcome
+        return outcome
+
+    async def submit_many(self, principal: Principal, wishes: Sequence[Wish]) -> list[Outcome]:
+        """Create operations, each with its own outcome. Raises Forbidden and TooLarge for all."""
+        principal.require(Verb.SUBMIT)
+        if len(wishes) > self.limits.batch:
+            raise TooLarge(f"at most {self.limits.batch} operations at once")
+        outcomes: list[Outcome | None] = [None] * len(wishes)
+        creations: list[Creation] = []
+        places: list[int] = []
+        for place, wish in enumerate(wishes):
+            try:
+                creations.append(await self._creation(principal, wish))
+                places.append(place)
+            except OutlastError as error:
+                outcomes[place] = error
+        if creations:
+            answers = await self.store.operations.create(creations)
+            for place, answer in zip(places, answers, strict=True):
+                outcomes[place] = answer
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    async def get(self, principal: Principal, ref: str) -> Operation:
+        """The operation with this id, in any of its forms, or alias. Raises NotFound."""
+        principal.require(Verb.READ)
+        refs = [ref]
+        decoded = ids.decode_any(ref)
+        if decoded is not None and decoded != ref:
+            refs.insert(0, decoded)
+        for operation in await self.store.operations.get(principal.tenant, refs):
+            if operation is not None:
+                return operation
+        raise NotFound("there is no such operation")
+
+    async def find(self, principal: Principal, query: Query) -> Page:
+        """One page of the tenant's operations, newest first."""
+        principal.require(Verb.READ)
+        if not 1 <= query.limit <= self.limits.page_size:
+            raise Invalid(f"page_size must be from 1 to {self.limits.page_size}")
+        if (query.resource_type is None) != (query.resource_id is None):
+            raise Invalid("resource_type and resource_id go together")
+        return await self.store.operations.find(
+            msgspec.structs.replace(query, tenant=principal.tenant)
+        )
+
+    async def cancel(
+        self, principal: Principal, ref: str, request_id: str | None = None
+    ) -> Operation:
+        """Ask for an operation to be stopped. Raises IllegalTransition if it has ended."""
+        operation = await self.get(principal, ref)
+        principal.require_over(operation.created_by)
+        return await self._apply(
+            Change(
+                id=operation.id,
+                tenant=principal.tenant,
+                decide=lambda stored, now: transitions.request_cancel(
+                    stored, principal.member, now
+                ),
+                audit=_audit(principal, "operation.cancel", operation.id, request_id),
+            )
+        )
+
+    async def delete(self, principal: Principal, ref: str, request_id: str | None = None) -> None:
+        """Delete an operation that has ended, and all that is its own. Raises NotTerminal."""
+        operation = await self.get(principal, ref)
+        principal.require_over(operation.created_by)
+        await self.store.operations.delete(
+            principal.tenant,
+            operation.id,
+            _audit(principal, "operation.delete", operation.id, request_id),
+        )
+
+    async def retry(
+        self,
+        principal: Principal,
+        ref: str,
+        *,
+        idempotency_key: str | None = None,
+        request_id: str | None = None,
+    ) -> Created:
+        """A new operation like a failed or cancelled one, starting from its last checkpoint."""
+        old = await self.get(principal, ref)
+        principal.require_over(old.created_by)
+        if old.state not in {State.FAILED, State.CANCELLED}:
+            raise IllegalTransition(f"an operation that is {old.state} cannot be retried")
+        wish = Wish(
+            kind=old.kind,
+            spec=old.spec,
+            labels=old.labels,
+            priority=old.priority,
+            resource_type=old.resource_type,
+            resource_id=old.resource_id,
+            project=old.project,
+            project_version=old.project_version,
+            idempotency_key=idempotency_key,
+            request_id=request_id,
+            traceparent=old.traceparent,
+            parent_id=old.id,
+            checkpoint=old.checkpoint,
+        )
+        return await self.submit(principal, wish)
+
+    async def wait(
+        self, principal: Principal, ref: str, seconds: float, revision: int | None = None
+    ) -> Operation:
+        """The operation, once its revision differs from `revision` or, without one, it has ended.
+
+        Answers with what there is after `seconds`, which is cut to the limit.
+        """
+        operation = await self.get(principal, ref)
+        seconds = min(seconds, self.limits.wait_seconds)
+        if seconds <= 0 or _is_due(operation, revision):
+            return operation
+        started = self.store.operations.now()
+        with self._hub.watching(operation.id) as changed:
+            while not self._hub.is_closing:
+                operation = await self.get(principal, operation.id)
+                left = seconds - (self.store.operations.now() - started) / SECOND
+                if _is_due(operation, revision) or left <= 0:
+                    break
+                await wait_for_change(changed, left)
+        return operation
+
+    async def watch(self, principal: Principal, ref: str) -> AsyncIterator[Operation]:
+        """The operation now, then after every change that can be seen, until it has ended."""
+        operation = await self.get(principal, ref)
+        with self._hub.watching(operation.id) as changed:
+            operation = await self.get(principal, operation.id)
+            yield operation
+            while not operation.state.is_terminal and not self._hub.is_closing:
+                await wait_for_change(changed, self.limits.wait_seconds)
+                seen, operation = operation.revision, await self.get(principal, operation.id)
+                if operation.revision != seen:
+                    yield operation
+
+    async def events(
+        self, principal: Principal, ref: str, after: int = 0, limit: int = 500
+    ) -> list[HistoryEvent]:
+        """The operation's history, in order, after an event's number."""
+        operation = await self.get(principal, ref)
+        return await self.store.operations.events(operation.id, after, limit)
+
+    async def log(
+        self, principal: Principal, ref: str, after: int = 0, limit: int = 1000
+    ) -> list[LogLine]:
+        """What the operation's handler logged, in order, after a line's number."""
+        operation = await self.get(principal, ref)
+        return await self.store.operations.log(operation.id, after, limit)
+
+    async def _apply(self, change: Change) -> Operation:
+        answer = (await self.store.operations.apply([change]))[0]
+        if isinstance(answer, OutlastError):
+            raise answer
+        return answer
+
+    async def _creation(self, principal: Principal, wish: Wish) -> Creation:
+        kind = self.kinds.get(wish.kind)
+        if kind is None:
+            raise UnknownKind(f"there is no kind {wish.kind!r} here; see /v1/kinds")
+        now = self.store.operations.now()
+        documents.check(wish.spec, self.limits.spec_bytes, "spec")
+        self._check(wish, now)
+        spec = decode_spec(kind, wish.spec)
+        writes: Sequence[CatalogWrite] = ()
+        if kind.prepare is not None:
+            catalog = TenantCatalog(self.store.catalog, principal.tenant)
+            prepared = await self._preparer.prepare(kind, wish.spec, catalog)
+            writes = prepared.writes
+        operation_id, alias = _names(wish.operation_id, now)
+        named = operation_id or alias or wish.idempotency_key
+        submission = Submission(
+            tenant=principal.tenant,
+            created_by=principal.member,
+            kind=kind.name,
+            kind_version=kind.version,
+            spec=wish.spec,
+            alias=alias,
+            labels=wish.labels,
+            project=wish.project,
+            project_version=wish.project_version,
+            resource_type=wish.resource_type,
+            resource_id=wish.resource_id,
+            priority=wish.priority,
+            concurrency_key=kind.key_for(spec),
+            available_at=wish.available_at,
+            deadline_at=wish.deadline_at,
+            attempts_max=kind.retry.attempts_max,
+            checkpoint=wish.checkpoint,
+            idempotency_key=wish.idempotency_key,
+            fingerprint=_fingerprint(wish) if named else None,
+            request_id=wish.request_id,
+            traceparent=wish.traceparent,
+            parent_id=wish.parent_id,
+            retention_seconds=self._retention_seconds,
+        )
+        return Creation(
+            submission=submission,
+            operation_id=operation_id,
+            writes=writes,
+            audit=_audit(principal, "operation.create", kind.name, wish.request_id),
+        )
+
+    def _check(self, wish: Wish, now: int) -> None:
+        _check_labels(wish.labels, self.limits)
+        if not -PRIORITY_MAX <= wish.priority <= PRIORITY_MAX:
+            raise Invalid("priority is from -100 to 100", field_errors={"priority": "range"})
+        if wish.deadline_at is not None and wish.deadline_at <= now:
+            raise Invalid("deadline_at has passed", field_errors={"deadline_at": "in the past"})
+        if (wish.resource_type is None) != (wish.resource_id is None):
+            raise Invalid("resource_type and resource_id go together")
+        for name in ("resource_type", "resource_id", "project", "project_version"):
+            value = getattr(wish, name)
+            if value is not None and not _NAME.fullmatch(value):
+                raise Invalid(
+                    f"{name} has 1 to 255 printable characters", field_errors={name: "malformed"}
+                )
+        if wish.idempotency_key is not None and not _PRINTABLE.fullmatch(wish.idempotency_key):
+            raise Invalid("an idempotency key has 1 to 255 printable ASCII characters")
+
+
+def _check_labels(labels: Mapping[str, str], limits: Limits) -> None:
+    if len(labels) > limits.labels:
+        raise Invalid(f"at most {limits.labels} labels", field_errors={"labels": "too many"})
+    for key, value in labels.items():
+        if len(key) > limits.label_key_chars or not _LABEL_KEY.fullmatch(key):
+            raise Invalid(
+                f"a label's key has 1 to {limits.label_key_chars} letters, digits, . _ / -",
+                field_errors={f"labels.{key}"[:80]: "malformed key"},
+            )
+        if len(value) > limits.label_value_chars or "\0" in value:
+            raise Invalid(
+                f"a label's value has at most {limits.label_value_chars} characters",
+                field_errors={f"labels.{key}": "malformed value"},
+            )
+
+
+def _is_due(operation: Operation, revision: int | None) -> bool:
+    return operation.state.is_terminal if revision is None else operation.revision != revision
+
+
+def _names(wanted: str | None, now: int) -> tuple[str | None, str | None]:
+    """The caller's name for an operation as (id, alias): one of our own ids must be a fresh one."""
+    if wanted is None:
+        return None, None
+    if not ids.ALIAS_PATTERN.fullmatch(wanted):
+        raise Invalid("an operation id has 1 to 128 of the characters A-Z a-z 0-9 . _ ~ -")
+    decoded = ids.decode_any(wanted)
+    if decoded is None:
+        return None, wanted
+    if abs(ids.created_at(decoded) - now) > _ID_WINDOW:
+        raise OperationIdTaken(
+            "this id has the form of this server's own ids, and its time is not the present"
+        )
+    return decoded, None
+
+
+def _fingerprint(wish: Wish) -> bytes:
+    body = msgspec.structs.asdict(wish)
+    for name in ("operation_id", "idempotency_key", "request_id", "traceparent", "checkpoint"):
+        del body[name]
+    body["spec"] = documents.decode(wish.spec)
+    return hashlib.sha256(documents.canonical(body)).digest()[:16]
+
+
+def _audit(principal: Principal, action: str, target: str, request_id: str | None) -> AuditEntry:
+    return AuditEntry(actor=principal.member, action=action, target=target, request_id=request_id)

@@ -1,0 +1,69 @@
+"""The first half of a kind: from a spec and what exists to a plan."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from outlast.operations import documents
+from outlast.operations.errors import InvalidSpec
+from outlast.operations.kind import Catalog, Kind, Prepared, Resource
+from outlast.store.port import CatalogStore
+
+_FIND_MAX = 500
+
+
+class TenantCatalog:
+    """A catalog as `prepare` sees it: one tenant's resources, read only."""
+
+    def __init__(self, catalog: CatalogStore, tenant: str) -> None:
+        self._catalog = catalog
+        self._tenant = tenant
+
+    async def get(self, type: str, id_or_name: str) -> Resource | None:
+        """See `operations.kind.Catalog`."""
+        return await self._catalog.read(self._tenant, type, id_or_name)
+
+    async def find(self, type: str, *, limit: int = 100, **fields: str) -> Sequence[Resource]:
+        """See `operations.kind.Catalog`."""
+        return await self._catalog.find(
+            self._tenant, type, fields=fields, limit=min(limit, _FIND_MAX)
+        )
+
+
+class Preparer(Protocol):
+    """Runs a kind's `prepare`: in this process for our own kinds, in a child for others'."""
+
+    async def prepare(self, kind: Kind, spec: bytes, catalog: Catalog) -> Prepared:
+        """What `prepare` answers; its `plan` is encoded JSON.
+
+        Raises what `prepare` raises, and PrepareTimedOut.
+        """
+
+
+class OwnPreparer:
+    """Runs `prepare` in this process: for kinds whose code is ours, or that have none."""
+
+    async def prepare(self, kind: Kind, spec: bytes, catalog: Catalog) -> Prepared:
+        """See Preparer."""
+        if kind.prepare is None:
+            return Prepared(plan=spec)
+        answer: Any = kind.prepare(decode_spec(kind, spec), catalog)
+        if inspect.isawaitable(answer):
+            answer = await answer
+        prepared = answer if isinstance(answer, Prepared) else Prepared(plan=answer)
+        return msgspec.structs.replace(prepared, plan=documents.encode(prepared.plan))
+
+
+def decode_spec(kind: Kind, spec: bytes) -> Any:
+    """The spec as the kind's type. Raises InvalidSpec, naming the field."""
+    try:
+        return msgspec.json.decode(spec, type=kind.spec)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        reason, _, path = text.partition(" - at `")
+        field = path.rstrip("`").removeprefix("$").removeprefix(".") or "spec"
+        raise InvalidSpec(f"{kind.name}: {text}", field_errors={field: reason}) from error
+    except msgspec.DecodeError as error:
+        raise InvalidSpec(f"{kind.name}: the spec is not JSON: {error}") from error
