@@ -1,0 +1,206 @@
+"""What an attempt writes while it runs: reports merged, events in order, all under its lease."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from outlast.operations import documents, transitions
+from outlast.operations.errors import LeaseLost, NotFound, OutlastError, Unavailable
+from outlast.operations.model import Operation, Transition
+from outlast.operations.progress import Report
+from outlast.settings import Limits
+from outlast.store.port import Change, Held, OperationStore
+
+FLUSH_SECONDS: Final = 0.5
+"""Reports and log lines wait this long for company: at most two writes a second."""
+
+_LOG_LINES_MAX: Final = 2000
+
+logger = logging.getLogger(__name__)
+
+
+class AttemptFiles(Protocol):
+    """The operation's own files in the object store."""
+
+    async def put(self, operation: Operation, name: str, source: Path) -> None:
+        """Store a file's bytes under a name."""
+
+    async def get(self, operation: Operation, name: str, target: Path) -> bool:
+        """Write the named file's bytes to a path; False if there is none."""
+
+    async def list(self, operation: Operation) -> Sequence[str]:
+        """The names stored so far, sorted."""
+
+
+class AttemptSink:
+    """The worker's end of a Context. `lost` is called when the lease turns out to be lost."""
+
+    def __init__(
+        self,
+        store: OperationStore,
+        operation: Operation,
+        limits: Limits,
+        files: AttemptFiles | None,
+        lost: Callable[[], None],
+    ) -> None:
+        if operation.lease is None:
+            raise ValueError("an attempt needs a lease")
+        self.operation = operation
+        self._token = operation.lease.token
+        self._store = store
+        self._limits = limits
+        self._files = files
+        self._lost = lost
+        self._report: Report | None = None
+        self._urgent: list[Change] = []
+        self._lines: list[tuple[int, str]] = []
+        self._lines_dropped = 0
+        self._events = 0
+        self._flusher: asyncio.Task[None] | None = None
+        self._hurry: asyncio.Event | None = None
+
+    def report(self, report: Report) -> None:
+        """Merge a report with those that wait."""
+        if self._is_oversized("progress report", report, self._limits.progress_bytes):
+            return
+        self._report = report if self._report is None else report.over(self._report)
+        self._flush_soon()
+
+    def event(self, type: str, data: Mapping[str, Any]) -> None:
+        """Add an event to the history, after those before it."""
+        self._events += 1
+        if self._events > self._limits.events_per_attempt:
+            if self._events == self._limits.events_per_attempt + 1:
+                self._note_drop(f"events past {self._limits.events_per_attempt} are dropped")
+            return
+        if self._is_oversized(f"event {type!r}", data, self._limits.event_bytes):
+            return
+        token = self._token
+        self._add(lambda stored, now: transitions.note(stored, token, type, data, now))
+        self._flush_soon(hurry=True)
+
+    def cancel_seen(self) -> None:
+        """The handler has acknowledged the request to cancel."""
+        token = self._token
+        self._add(lambda stored, now: transitions.see_cancel(stored, token, now))
+        self._flush_soon(hurry=True)
+
+    def log(self, at: int, text: str) -> None:
+        """Keep a line for the operation's log."""
+        if len(self._lines) >= _LOG_LINES_MAX:
+            self._lines_dropped += 1
+            return
+        self._lines.append((at, text))
+        self._flush_soon()
+
+    async def checkpoint(self, document: bytes) -> None:
+        """Save a checkpoint, durable on return. Raises Invalid, TooLarge and LeaseLost."""
+        documents.check(document, self._limits.checkpoint_bytes, "checkpoint")
+        token = self._token
+        changes = [*self._take(), self._change(_checkpointing(token, document))]
+        for answer in await self._store.apply(changes):
+            if isinstance(answer, OutlastError):
+                if isinstance(answer, LeaseLost | NotFound):
+                    self._lost()
+                raise answer
+
+    async def put_file(self, name: str, source: Path) -> None:
+        """See operations.kind.Files."""
+        await self._own_files().put(self.operation, name, source)
+
+    async def get_file(self, name: str, target: Path) -> bool:
+        """See operations.kind.Files."""
+        return await self._own_files().get(self.operation, name, target)
+
+    async def list_files(self) -> Sequence[str]:
+        """See operations.kind.Files."""
+        return await self._own_files().list(self.operation)
+
+    async def close(self) -> list[Change]:
+        """Stop flushing, write what waits of the log, and return the changes that wait."""
+        if self._flusher is not None:
+            if self._hurry is not None:
+                self._hurry.set()
+            await self._flusher
+        await self._write_lines()
+        return self._take()
+
+    def _add(self, decide: Callable[[Operation, int], Transition]) -> None:
+        # What was reported before an event stands before it in the history of revisions.
+        self._urgent.extend(self._take_report())
+        self._urgent.append(self._change(decide))
+
+    def _change(self, decide: Callable[[Operation, int], Transition]) -> Change:
+        return Change(id=self.operation.id, tenant=None, decide=decide)
+
+    def _take_report(self) -> list[Change]:
+        report, self._report = self._report, None
+        if report is None:
+            return []
+        token = self._token
+        return [self._change(lambda stored, now: transitions.report(stored, token, report, now))]
+
+    def _take(self) -> list[Change]:
+        changes = [*self._urgent, *self._take_report()]
+        self._urgent = []
+        return changes
+
+    def _flush_soon(self, *, hurry: bool = False) -> None:
+        if self._flusher is None or self._flusher.done():
+            self._hurry = asyncio.Event()
+            self._flusher = asyncio.create_task(self._flush(self._hurry))
+        if hurry and self._hurry is not None:
+            self._hurry.set()
+
+    async def _flush(self, hurry: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await hurry.wait()
+        except TimeoutError:
+            pass
+        changes = self._take()
+        try:
+            for answer in await self._store.apply(changes) if changes else ():
+                if isinstance(answer, LeaseLost | NotFound):
+                    self._lost()
+                    return
+            await self._write_lines()
+        except Unavailable as error:
+            logger.warning("progress of %s could not be written: %s", self.operation.id, error)
+        if self._report is not None or self._urgent or self._lines:
+            hurry.clear()
+            if self._urgent:
+                hurry.set()
+            self._flusher = asyncio.create_task(self._flush(hurry))
+
+    async def _write_lines(self) -> None:
+        lines, self._lines = self._lines, []
+        if self._lines_dropped:
+            lines.append((lines[-1][0], f"[{self._lines_dropped} lines came too fast, dropped]"))
+            self._lines_dropped = 0
+        if lines:
+            held = Held(id=self.operation.id, token=self._token)
+            try:
+                await self._store.append_log(held, lines, self._limits.log_bytes)
+            except (LeaseLost, NotFound):
+                self._lost()
+
+    def _is_oversized(self, name: str, value: object, bytes_max: int) -> bool:
+        size = len(documents.encode(value))
+        if size > bytes_max:
+            self._note_drop(f"{name} of {size} bytes was dropped: at most {bytes_max}")
+        return size > bytes_max
+
+    def _note_drop(self, text: str) -> None:
+        self.log(self._store.now(), f"[{text}]")
+
+    def _own_files(self) -> AttemptFiles:
+        if self._files is None:
+            raise Unavailable("this worker has no object store")
+        return self._files
+
+
+def _checkpointing(token: str, document: bytes) -> Callable[[Operation, int], Transition]:
+    return lambda stored, now: transitions.checkpoint(stored, token, document, now)
