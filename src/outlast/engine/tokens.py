@@ -19,6 +19,7 @@ from outlast.operations.model import SECOND
 from outlast.store.port import AuditEntry, Store
 
 _PREFIX: Final = "olt"
+_SECRET_CHARS_MIN: Final = 32
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -136,6 +137,20 @@ class Tokens:
         )
         return await self._write(principal, self._fresh_id(), document, "token.create", 0)
 
+    async def adopt(self, text: str, tenant: str, member: str, role: Role) -> None:
+        """See that a token whose text somebody else chose is accepted, whatever was before."""
+        prefix, _, rest = text.partition("_")
+        token_id, _, secret = rest.partition("_")
+        if prefix != _PREFIX or not ids.is_id(token_id) or len(secret) < _SECRET_CHARS_MIN:
+            raise Invalid(
+                f"a token reads {_PREFIX}_<id>_<secret>: an id of this server's form and"
+                f" at least {_SECRET_CHARS_MIN} characters that nobody can guess"
+            )
+        document = TokenDocument(
+            tenant=tenant, member=member, role=role, digest=_digest(secret), created_by=member
+        )
+        await self._put(token_id, document, "token.adopt", None)
+
     async def rotate(self, principal: Principal, token_id: str) -> tuple[Token, str]:
         """The same token with a new secret; the old one is refused from now on."""
         resource, document = await self._own(principal, token_id)
@@ -192,6 +207,17 @@ class Tokens:
     ) -> tuple[Token, str]:
         secret = secrets.token_urlsafe(32)
         document = msgspec.structs.replace(document, digest=_digest(secret))
+        resource = await self._put(token_id, document, action, revision, principal.member)
+        return _token(resource, document), f"{_PREFIX}_{token_id}_{secret}"
+
+    async def _put(
+        self,
+        token_id: str,
+        document: TokenDocument,
+        action: str,
+        revision: int | None,
+        actor: str = "system",
+    ) -> Resource:
         [resource] = await self._store.catalog.write(
             SYSTEM_TENANT,
             [
@@ -206,13 +232,13 @@ class Tokens:
             ],
             AuditEntry(
                 tenant=document.tenant,
-                actor=principal.member,
+                actor=actor,
                 action=action,
                 target=token_id,
                 data={"member": document.member, "role": document.role},
             ),
         )
-        return _token(resource, document), f"{_PREFIX}_{token_id}_{secret}"
+        return resource
 
     def _fresh_id(self) -> str:
         return ids.make_id(self._store.operations.now(), ids.random_bits())

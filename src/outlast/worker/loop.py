@@ -48,6 +48,7 @@ class Worker:
         self._maybe_cancelled: set[str] = set()
         self._cancel_look: asyncio.Task[None] | None = None
         self._draining = False
+        self._drain_ends_at = 0.0
 
     async def run(self) -> None:
         """Claim and run until `drain` is called, then return when every attempt has ended."""
@@ -64,8 +65,11 @@ class Worker:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await asyncio.to_thread(self._keeper.stop)
 
-    def drain(self) -> None:
-        """Claim no more; what does not end in `drain_seconds` is released."""
+    def drain(self, wait_seconds: float | None = None) -> None:
+        """Claim no more; what does not end in `drain_seconds`, or in so many, is released."""
+        self._drain_ends_at = time.monotonic() + (
+            self._equipment.recovery.drain_seconds if wait_seconds is None else wait_seconds
+        )
         self._draining = True
         self._look.set()
 
@@ -148,8 +152,7 @@ class Worker:
             self._notice(Changed(frozenset(self._maybe_cancelled), claimable=False))
 
     async def _finish_up(self) -> None:
-        ends_at = time.monotonic() + self._equipment.recovery.drain_seconds
-        while self._tasks and (left := ends_at - time.monotonic()) > 0:
+        while self._tasks and (left := self._drain_ends_at - time.monotonic()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
         for attempt in list(self._attempts.values()):
             attempt.stop("released")
