@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from outlast.operations.failure import Failure
+from outlast.operations.kind import CatalogWrite
 from outlast.operations.progress import Report
 
 StopReason: TypeAlias = Literal["cancelled", "deadline", "lease", "released"]
@@ -27,10 +28,11 @@ StopReason: TypeAlias = Literal["cancelled", "deadline", "lease", "released"]
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that an attempt needs.
 
-    `module` has `kinds: list[Kind]`, and `kind` names one of them. `plan` and `checkpoint` are JSON.
-    `deadline_at` is in microseconds since the epoch; to act on it is the worker's part. `inputs` are
-    staged read-only: name in the workdir -> local file. A source that the child could not alter and
-    can read (mode o+r, of another owner) is hard-linked, any other is copied; no source is changed.
+    `module` has `kinds: list[Kind]`, and `kind` names one of them. `plan` and `checkpoint` are
+    JSON. `deadline_at` is in microseconds since the epoch; to act on it is the worker's part.
+    `inputs` are staged read-only: name in the workdir -> local file. A source that the child can
+    read but not alter (mode o+r, of another owner) is hard-linked, any other is copied; no source
+    is changed.
     """
 
     operation_id: str
@@ -78,11 +80,17 @@ class Sink(Protocol):
         """The names stored so far, sorted."""
 
 
+class PlainWrite(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="catalog_write"):
+    """A CatalogWrite among the writes of an attempt; its `document` is in base64 there."""
+
+    write: CatalogWrite
+
+
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """The handler gave a result that fits its kind.
 
-    Each of `writes` is JSON: `{"type": "catalog_write", ...}` for a CatalogWrite, else the tagged
-    struct that the handler returned. What a sandboxed kind returns was made by untrusted code.
+    Each of `writes` is JSON: a PlainWrite for a CatalogWrite, else the tagged struct that the
+    handler returned. What a sandboxed kind returns was made by untrusted code.
     """
 
     result: bytes
@@ -128,6 +136,17 @@ class Running(Protocol):
         """Remove the workdir. Once, after `wait` has returned."""
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much an attempt may say. `log_bytes_max` covers its log and what it prints."""
+
+    result_bytes_max: int = 1 << 20
+    checkpoint_bytes_max: int = 1 << 20
+    progress_bytes_max: int = 1 << 18
+    event_bytes_max: int = 1 << 16
+    log_bytes_max: int = 1 << 20
+    log_line_bytes_max: int = 1 << 13
+
+
 class Executor(Protocol):
     """Starts attempts."""
 
@@ -135,7 +154,11 @@ class Executor(Protocol):
         """Get ready. Removes what dead workers left behind."""
 
     async def start(self, assignment: Assignment, sink: Sink) -> Running:
-        """Start an attempt. Raises Unavailable where a sandbox is needed and does not hold."""
+        """Start an attempt.
+
+        Raises UnknownKind for a kind that this worker does not have, Unavailable where a sandbox is
+        needed and does not hold or no child can be started, and nothing runs then.
+        """
 
     async def close(self) -> None:
         """Kill every attempt still under way and give everything back."""
