@@ -1,0 +1,5 @@
+"""The SQLite adapter: one file, one writer in each process, group commit."""
+
+from outlast.store.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

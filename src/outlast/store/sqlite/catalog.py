@@ -1,0 +1,230 @@
+"""The port of resources."""
+# ruff: noqa: S608  statements are put together from constants; values are always bound
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any, Final, TypeVar
+
+import apsw
+import msgspec
+
+from outlast.operations.errors import OutlastError, ResourceExists, RevisionMismatch
+from outlast.operations.kind import CatalogWrite, Resource
+from outlast.store.port import AuditEntry
+from outlast.store.sqlite.connections import Readers, fetch_one
+from outlast.store.sqlite.transaction import Transaction
+from outlast.store.sqlite.writer import Writer
+
+_T = TypeVar("_T")
+
+_COLUMNS: Final = "tenant, type, id, name, document, revision, created_at, updated_at, fields"
+_BY_ID: Final = f"SELECT {_COLUMNS} FROM resources WHERE tenant = ? AND type = ? AND id = ?"
+_BY_NAME: Final = (
+    f"SELECT {_COLUMNS} FROM resources WHERE tenant = ? AND type = ? AND name = ? AND name <> ''"
+)
+_INSERT: Final = f"INSERT INTO resources ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_UPDATE: Final = (
+    "UPDATE resources SET name = ?, document = ?, revision = ?, updated_at = ?, fields = ?"
+    " WHERE tenant = ? AND type = ? AND id = ?"
+)
+_DELETE: Final = "DELETE FROM resources WHERE tenant = ? AND type = ? AND id = ?"
+_INSERT_FIELD: Final = (
+    "INSERT INTO resource_fields (tenant, type, key, value, id) VALUES (?, ?, ?, ?, ?)"
+)
+_DELETE_FIELD: Final = (
+    "DELETE FROM resource_fields WHERE tenant = ? AND type = ? AND key = ? AND value = ? AND id = ?"
+)
+_AFTER_ALL_IDS: Final = "\U0010ffff"
+_encode = msgspec.json.Encoder().encode
+_decode_fields = msgspec.json.Decoder(dict[str, str]).decode
+
+
+class SqliteCatalog:
+    """Resources in SQLite."""
+
+    def __init__(self, writer: Writer, readers: Readers, pool: Executor) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._pool = pool
+
+    async def read(self, tenant: str, type: str, id_or_name: str) -> Resource | None:
+        """See CatalogStore."""
+        return await self._in_pool(
+            lambda connection: (
+                _read(connection, _BY_ID, tenant, type, id_or_name)
+                or _read(connection, _BY_NAME, tenant, type, id_or_name)
+            )
+        )
+
+    async def find(
+        self,
+        tenant: str,
+        type: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        before_id: str | None = None,
+        limit: int = 100,
+    ) -> list[Resource]:
+        """See CatalogStore."""
+        sql, values = find_sql(tenant, type, fields or {}, before_id, limit)
+        return await self._in_pool(
+            lambda connection: [
+                _from_row(row) for row in connection.execute(sql, values).fetchall()
+            ]
+        )
+
+    async def write(
+        self, tenant: str, writes: Sequence[CatalogWrite], audit: AuditEntry | None = None
+    ) -> list[Resource]:
+        """See CatalogStore."""
+        if not writes and audit is None:
+            return []
+
+        def write(transaction: Transaction, member: Sequence[CatalogWrite]) -> list[Resource]:
+            written = write_all(transaction, tenant, member)
+            transaction.audit(tenant, audit)
+            return written
+
+        (answer,) = await self._writer.submit(write, [writes])
+        if isinstance(answer, OutlastError):
+            raise answer
+        resources: list[Resource] = answer
+        return resources
+
+    async def _in_pool(self, act: Callable[[apsw.Connection], _T]) -> _T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, lambda: act(self._readers.get()))
+
+
+def find_sql(
+    tenant: str,
+    type_: str,
+    fields: Mapping[str, str],
+    before_id: str | None,
+    limit: int,
+) -> tuple[str, tuple[Any, ...]]:
+    """The list of resources as SQL: one field leads through its index, the others are looked up."""
+    before = _AFTER_ALL_IDS if before_id is None else before_id
+    if not fields:
+        sql = (
+            f"SELECT {_COLUMNS} FROM resources WHERE tenant = ? AND type = ? AND id < ?"
+            " ORDER BY id DESC LIMIT ?"
+        )
+        return sql, (tenant, type_, before, limit)
+    (key, value), *others = fields.items()
+    columns = ", ".join(f"r.{name}" for name in _COLUMNS.split(", "))
+    also = " AND EXISTS (SELECT 1 FROM resource_fields o WHERE o.tenant = f.tenant"
+    also += " AND o.type = f.type AND o.key = ? AND o.value = ? AND o.id = f.id)"
+    sql = (
+        f"SELECT {columns} FROM resource_fields f CROSS JOIN resources r"
+        " ON r.tenant = f.tenant AND r.type = f.type AND r.id = f.id"
+        " WHERE f.tenant = ? AND f.type = ? AND f.key = ? AND f.value = ? AND f.id < ?"
+        f"{also * len(others)} ORDER BY f.id DESC LIMIT ?"
+    )
+    pairs = [text for pair in others for text in pair]
+    return sql, (tenant, type_, key, value, before, *pairs, limit)
+
+
+def write_all(
+    transaction: Transaction, tenant: str, writes: Sequence[CatalogWrite]
+) -> list[Resource]:
+    """All of the writes, in order, or none: ResourceExists, RevisionMismatch.
+
+    The answer has the resources written, and those deleted as they last were.
+    """
+    if not writes:
+        return []
+    connection = transaction.connection
+    connection.execute("SAVEPOINT writes")
+    try:
+        written = [_write(transaction, tenant, write) for write in writes]
+    except OutlastError:
+        connection.execute("ROLLBACK TO writes")
+        connection.execute("RELEASE writes")
+        raise
+    connection.execute("RELEASE writes")
+    return [resource for resource in written if resource is not None]
+
+
+def _write(transaction: Transaction, tenant: str, write: CatalogWrite) -> Resource | None:
+    connection = transaction.connection
+    old = _read(connection, _BY_ID, tenant, write.type, write.id)
+    _check(old, write)
+    if write.document is None:
+        if old is not None:
+            _drop_fields(connection, old)
+            connection.execute(_DELETE, (tenant, write.type, write.id))
+        return old
+    namesake = _read(connection, _BY_NAME, tenant, write.type, write.name)
+    if namesake is not None and namesake.id != write.id:
+        raise ResourceExists(f"the {write.type} {write.name!r} exists already")
+    new = Resource(
+        tenant=tenant,
+        type=write.type,
+        id=write.id,
+        name=write.name,
+        document=write.document,
+        revision=1 if old is None else old.revision + 1,
+        created_at=transaction.now if old is None else old.created_at,
+        updated_at=transaction.now,
+        fields=dict(write.fields),
+    )
+    _store(connection, old, new)
+    return new
+
+
+def _check(old: Resource | None, write: CatalogWrite) -> None:
+    expected = write.expected_revision
+    if expected is None:
+        return
+    if expected == 0 and old is not None:
+        raise ResourceExists(f"the {write.type} {write.id} exists already")
+    found = 0 if old is None else old.revision
+    if found != expected:
+        raise RevisionMismatch(
+            f"the {write.type} {write.id} is at revision {found}, not at {expected}"
+        )
+
+
+def _store(connection: apsw.Connection, old: Resource | None, new: Resource) -> None:
+    fields = _encode(new.fields) if new.fields else None
+    key = (new.tenant, new.type, new.id)
+    if old is None:
+        stamps = (new.revision, new.created_at, new.updated_at)
+        connection.execute(_INSERT, (*key, new.name, new.document, *stamps, fields))
+    else:
+        changes = (new.name, new.document, new.revision, new.updated_at, fields)
+        connection.execute(_UPDATE, (*changes, *key))
+        if old.fields == new.fields:
+            return
+        _drop_fields(connection, old)
+    for name, value in new.fields.items():
+        connection.execute(_INSERT_FIELD, (new.tenant, new.type, name, value, new.id))
+
+
+def _drop_fields(connection: apsw.Connection, resource: Resource) -> None:
+    for name, value in resource.fields.items():
+        connection.execute(
+            _DELETE_FIELD, (resource.tenant, resource.type, name, value, resource.id)
+        )
+
+
+def _read(connection: apsw.Connection, sql: str, *values: str) -> Resource | None:
+    row = fetch_one(connection, sql, values)
+    return None if row is None else _from_row(row)
+
+
+def _from_row(row: Sequence[Any]) -> Resource:
+    tenant, type_, id_, name, document, revision, created_at, updated_at, fields = row
+    return Resource(
+        tenant=tenant,
+        type=type_,
+        id=id_,
+        name=name,
+        document=document,
+        revision=revision,
+        created_at=created_at,
+        updated_at=updated_at,
+        fields={} if fields is None else _decode_fields(fields),
+    )

@@ -1,0 +1,94 @@
+"""Connections: how the database file is opened, and which thread reads through which."""
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from outlast.operations.errors import Unavailable
+
+VERSION_MIN: Final = (3, 51, 3)
+"""Earlier releases can corrupt a WAL database when two connections checkpoint at once."""
+BUSY_SECONDS: Final = 20.0
+_WAL_PAGES: Final = 4_000
+_WAL_BYTES_MAX: Final = 64 * 2**20
+_CACHE_KIB: Final = 32 * 2**10
+_STATEMENTS_MAX: Final = 200
+
+
+def check_version(version: str) -> None:
+    """Refuse a SQLite library that cannot be trusted with a WAL: Unavailable."""
+    if tuple(int(part) for part in version.split(".")[:3]) < VERSION_MIN:
+        wanted = ".".join(str(part) for part in VERSION_MIN)
+        raise Unavailable(
+            f"SQLite {version} can corrupt a database that several connections write; "
+            f"{wanted} or newer is needed (pip install --upgrade apsw)"
+        )
+
+
+def create_file(path: Path) -> None:
+    """Make the database file, readable by its owner alone, if there is none."""
+    # Never open a file that exists: closing it would drop the locks that SQLite holds on it.
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return
+
+
+def connect(path: Path) -> apsw.Connection:
+    """A connection to a file in WAL mode whose commits survive a power cut."""
+    connection = apsw.Connection(
+        str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=_STATEMENTS_MAX
+    )
+    connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
+    for pragma in (
+        "synchronous = FULL",
+        f"wal_autocheckpoint = {_WAL_PAGES}",
+        f"journal_size_limit = {_WAL_BYTES_MAX}",
+        f"cache_size = -{_CACHE_KIB}",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    return connection
+
+
+def fetch_all(connection: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+    """All rows. The statement is finished, and so holds no snapshot back."""
+    return connection.execute(sql, values).fetchall()
+
+
+def fetch_one(connection: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> Any:
+    """The first row, or None."""
+    rows = connection.execute(sql, values).fetchall()
+    return rows[0] if rows else None
+
+
+class Readers:
+    """One reading connection for each thread that asks."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._all: list[apsw.Connection] = []
+        self._lock = threading.Lock()
+
+    def get(self) -> apsw.Connection:
+        """This thread's connection."""
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = connect(self._path)
+            connection.execute("PRAGMA query_only = ON").fetchall()
+            with self._lock:
+                self._all.append(connection)
+            self._local.connection = connection
+        return connection
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        with self._lock:
+            while self._all:
+                self._all.pop().close()
+        self._local = threading.local()

@@ -1,0 +1,102 @@
+"""What is only ever added: events, logs, audit records."""
+# ruff: noqa: S608  statements are put together from constants; values are always bound
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from outlast.operations.errors import LeaseLost
+from outlast.operations.model import HistoryEvent
+from outlast.store.port import AuditEntry, AuditRecord, Held, LogLine
+from outlast.store.rows import EVENT_COLUMNS, event_from_row
+from outlast.store.sqlite.connections import fetch_all, fetch_one
+from outlast.store.sqlite.transaction import Transaction
+
+EVENTS: Final = (
+    f"SELECT {', '.join(EVENT_COLUMNS)} FROM events"
+    " WHERE operation_id = ? AND number > ? ORDER BY number LIMIT ?"
+)
+LOG: Final = (
+    "SELECT number, at, attempt, text FROM logs"
+    " WHERE operation_id = ? AND number > ? ORDER BY number LIMIT ?"
+)
+AUDIT: Final = (
+    "SELECT number, at, tenant, actor, action, target, request_id, data FROM audit"
+    " WHERE number < ? ORDER BY number DESC LIMIT ?"
+)
+AUDIT_OF_TENANT: Final = AUDIT.replace("WHERE", "WHERE tenant = ? AND")
+_LOG_END: Final = (
+    "SELECT number, bytes_end FROM logs WHERE operation_id = ? ORDER BY number DESC LIMIT 1"
+)
+_ATTEMPT: Final = "SELECT attempt FROM operations WHERE id = ? AND lease_token = ?"
+_INSERT_LINE: Final = (
+    "INSERT INTO logs (operation_id, number, at, attempt, text, bytes_end)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
+_AFTER_ALL_NUMBERS: Final = 2**63 - 1
+_decode = msgspec.json.Decoder().decode
+
+
+def events(
+    connection: apsw.Connection, operation_id: str, after: int, limit: int
+) -> list[HistoryEvent]:
+    """See OperationStore.events."""
+    rows = connection.execute(EVENTS, (operation_id, after, limit)).fetchall()
+    return [event_from_row(row) for row in rows]
+
+
+def log(connection: apsw.Connection, operation_id: str, after: int, limit: int) -> list[LogLine]:
+    """See OperationStore.log."""
+    rows = fetch_all(connection, LOG, (operation_id, after, limit))
+    return [
+        LogLine(number=number, at=at, attempt=attempt, text=text)
+        for number, at, attempt, text in rows
+    ]
+
+
+def append_log(
+    transaction: Transaction, held: Held, lines: Sequence[tuple[int, str]], bytes_max: int
+) -> bool:
+    """See OperationStore.append_log. The first line that is too long drops those after it."""
+    connection = transaction.connection
+    attempt = fetch_one(connection, _ATTEMPT, (held.id, held.token))
+    if attempt is None:
+        raise LeaseLost
+    number, bytes_end = fetch_one(connection, _LOG_END, (held.id,)) or (0, 0)
+    rows = []
+    for at, text in lines:
+        number += 1
+        bytes_end += len(text.encode())
+        if bytes_end > bytes_max:
+            break
+        rows.append((held.id, number, at, attempt[0], text, bytes_end))
+    connection.executemany(_INSERT_LINE, rows)
+    if rows:
+        transaction.changed.add(held.id)
+    return len(rows) == len(lines)
+
+
+def audit(
+    connection: apsw.Connection, tenant: str | None, before: int | None, limit: int
+) -> list[AuditRecord]:
+    """See OperationStore.audit."""
+    values: tuple[Any, ...] = (_AFTER_ALL_NUMBERS if before is None else before, limit)
+    if tenant is None:
+        rows = connection.execute(AUDIT, values).fetchall()
+    else:
+        rows = connection.execute(AUDIT_OF_TENANT, (tenant, *values)).fetchall()
+    return [_record(row) for row in rows]
+
+
+def _record(row: Sequence[Any]) -> AuditRecord:
+    number, at, tenant, actor, action, target, request_id, data = row
+    entry = AuditEntry(
+        actor=actor,
+        action=action,
+        target=target,
+        request_id=request_id,
+        data={} if data is None else _decode(data),
+    )
+    return AuditRecord(number=number, at=at, tenant=tenant, entry=entry)

@@ -1,0 +1,111 @@
+"""Migrations: numbered SQL files, applied once, in order, under a lock."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+import apsw
+import msgspec
+
+from outlast.operations.errors import Unavailable
+from outlast.store.sqlite.connections import BUSY_SECONDS, fetch_all
+
+FOLDER: Final = Path(__file__).parent.parent / "migrations" / "sqlite"
+_T = TypeVar("_T")
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One file of SQL statements. `checksum` shows that nobody edited it after it was applied."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 of the file's text."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations(folder: Path = FOLDER) -> list[Migration]:
+    """The migrations of a folder, in order."""
+    return [
+        Migration(int(path.name[:4]), path.stem[5:], path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    ]
+
+
+def migrate(connection: apsw.Connection, wanted: Sequence[Migration], now: int) -> list[int]:
+    """Apply what is missing; the numbers applied. Safe for any number of processes at once.
+
+    Raises Unavailable for a schema that is newer than `wanted`, or was made by other files.
+    """
+    _when_free(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchall())
+    if not _missing(connection, wanted):
+        return []
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_migrations (number INTEGER PRIMARY KEY,"
+            " name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT"
+        )
+        missing = _missing(connection, wanted)
+        for migration in missing:
+            connection.execute(migration.sql).fetchall()
+            connection.execute(
+                "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
+                (migration.number, migration.name, migration.checksum, now),
+            )
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    return [migration.number for migration in missing]
+
+
+def dump_schema(connection: apsw.Connection) -> str:
+    """The SQL of every table and index, in a stable order."""
+    rows = connection.execute(
+        "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+        " ORDER BY tbl_name, type DESC, name"
+    ).fetchall()
+    return "".join(f"{sql};\n\n" for (sql,) in rows)
+
+
+def _missing(connection: apsw.Connection, wanted: Sequence[Migration]) -> list[Migration]:
+    applied = _applied(connection)
+    newest = max((migration.number for migration in wanted), default=0)
+    for number, (name, checksum) in applied.items():
+        if number > newest:
+            raise Unavailable(
+                f"the database has schema {number} ({name}), this program knows up to {newest}: "
+                "use the newer program, or the database's own backup"
+            )
+        known = next((each for each in wanted if each.number == number), None)
+        if known is None or known.checksum != checksum:
+            raise Unavailable(f"migration {number} ({name}) is not the one that was applied")
+    return [migration for migration in wanted if migration.number not in applied]
+
+
+def _applied(connection: apsw.Connection) -> dict[int, tuple[str, str]]:
+    exists = connection.execute(
+        "SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'"
+    ).fetchall()
+    if not exists:
+        return {}
+    rows = fetch_all(connection, "SELECT number, name, checksum FROM schema_migrations")
+    return {number: (name, checksum) for number, name, checksum in rows}
+
+
+def _when_free(act: Callable[[], _T]) -> _T:
+    # SQLite does not wait by itself when it switches to WAL while others do the same.
+    give_up_at = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return act()
+        except apsw.BusyError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)

@@ -1,0 +1,188 @@
+"""The port of operations: what the engine and the workers ask, handed to writer and readers."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import apsw
+
+from outlast.clock import Clock
+from outlast.operations.errors import NotFound, OutlastError
+from outlast.operations.model import HistoryEvent, Operation
+from outlast.store.port import (
+    AuditEntry,
+    AuditRecord,
+    Capabilities,
+    Change,
+    Changed,
+    Claim,
+    Created,
+    Creation,
+    Held,
+    LogLine,
+    Page,
+    Query,
+    Renewal,
+)
+from outlast.store.rows import from_row
+from outlast.store.sqlite import chores, claiming, history, lists
+from outlast.store.sqlite.catalog import write_all
+from outlast.store.sqlite.connections import Readers
+from outlast.store.sqlite.creating import BY_ALIAS, create
+from outlast.store.sqlite.transaction import SELECT, Transaction, with_documents
+from outlast.store.sqlite.wakeup import Notices
+from outlast.store.sqlite.writer import Writer
+
+_T = TypeVar("_T")
+
+_BY_ID: Final = f"{SELECT} WHERE id = ?"
+_PRUNED_AT_ONCE: Final = 50
+
+
+class SqliteOperations:
+    """Operations in SQLite."""
+
+    def __init__(
+        self, writer: Writer, readers: Readers, pool: Executor, notices: Notices, clock: Clock
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._pool = pool
+        self._notices = notices
+        self._clock = clock
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See OperationStore."""
+        return Capabilities(shared_by_hosts=False)
+
+    def now(self) -> int:
+        """See OperationStore."""
+        return self._clock()
+
+    async def create(self, creations: Sequence[Creation]) -> list[Created | OutlastError]:
+        """See OperationStore."""
+        return await self._writer.submit(create, creations) if creations else []
+
+    async def get(self, tenant: str | None, refs: Sequence[str]) -> list[Operation | None]:
+        """See OperationStore. Read on the calling thread: it takes about ten microseconds."""
+        connection = self._readers.get()
+        return [_get(connection, tenant, ref) for ref in refs]
+
+    async def find(self, query: Query) -> Page:
+        """See OperationStore."""
+        return await self._in_pool(lists.find, query)
+
+    async def apply(self, changes: Sequence[Change]) -> list[Operation | OutlastError]:
+        """See OperationStore."""
+        return await self._writer.submit(_apply, changes) if changes else []
+
+    async def claim(self, claim: Claim) -> list[Operation]:
+        """See OperationStore."""
+        while claiming.may_claim(self._readers.get(), claim, self._clock()):
+            answers = await self._writer.submit(claiming.claim_operations, [claim], self._release)
+            claimed: list[Operation]
+            claimed, are_more = _or_raise(answers)
+            if claimed or not are_more:
+                return claimed
+        return []
+
+    async def renew(self, worker: str, held: Sequence[Held], lease_seconds: float) -> list[Renewal]:  # noqa: ARG002  the token alone is the right
+        """See OperationStore."""
+        if not held:
+            return []
+        renew = partial(chores.renew, lease_seconds=lease_seconds)
+        return await self._writer.submit(renew, held)
+
+    async def reap(self, limit: int) -> list[Operation]:
+        """See OperationStore."""
+        if limit < 1 or not chores.may_reap(self._readers.get(), self._clock()):
+            return []
+        reaped: list[Operation] = _or_raise(await self._writer.submit(chores.reap, [limit]))
+        return reaped
+
+    async def prune(self, limit: int) -> int:
+        """See OperationStore. In small transactions, so that others get their turn between."""
+        pruned = 0
+        while pruned < limit and chores.may_prune(self._readers.get(), self._clock()):
+            size = min(limit - pruned, _PRUNED_AT_ONCE)
+            pruned += _or_raise(await self._writer.submit(chores.prune, [size]))
+        return pruned
+
+    async def delete(self, tenant: str, ref: str, audit: AuditEntry | None = None) -> Operation:
+        """See OperationStore."""
+        delete = partial(chores.delete, tenant=tenant, audit=audit)
+        deleted: Operation = _or_raise(await self._writer.submit(delete, [ref]))
+        return deleted
+
+    async def events(
+        self, operation_id: str, after: int = 0, limit: int = 500
+    ) -> list[HistoryEvent]:
+        """See OperationStore."""
+        return await self._in_pool(history.events, operation_id, after, limit)
+
+    async def append_log(
+        self, held: Held, lines: Sequence[tuple[int, str]], bytes_max: int
+    ) -> bool:
+        """See OperationStore."""
+        append = partial(history.append_log, lines=lines, bytes_max=bytes_max)
+        is_complete: bool = _or_raise(await self._writer.submit(append, [held]))
+        return is_complete
+
+    async def log(self, operation_id: str, after: int = 0, limit: int = 1000) -> list[LogLine]:
+        """See OperationStore."""
+        return await self._in_pool(history.log, operation_id, after, limit)
+
+    async def audit(
+        self, tenant: str | None, before: int | None = None, limit: int = 100
+    ) -> list[AuditRecord]:
+        """See OperationStore."""
+        return await self._in_pool(history.audit, tenant, before, limit)
+
+    def subscribe(self, notice: Callable[[Changed], None]) -> Callable[[], None]:
+        """See OperationStore."""
+        return self._notices.subscribe(notice)
+
+    async def _in_pool(self, read: Callable[..., _T], *values: Any) -> _T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, lambda: read(self._readers.get(), *values))
+
+    def _release(self, answers: Sequence[Any]) -> None:
+        # Nobody will run what was claimed for a caller that was cancelled meanwhile.
+        for answer in answers:
+            if not isinstance(answer, OutlastError):
+                self._writer.post(claiming.release, answer[0])
+
+
+def _apply(transaction: Transaction, change: Change) -> Operation:
+    old = transaction.read(change.id)
+    if old is None or (change.tenant is not None and change.tenant != old.tenant):
+        raise NotFound
+    transition = change.decide(old, transaction.now)
+    new = transition.operation
+    if new is old:
+        return old
+    if change.writes:
+        write_all(transaction, old.tenant, change.writes)
+    transaction.update(old, transition)
+    transaction.audit(old.tenant, change.audit, old.id)
+    return new
+
+
+def _get(connection: apsw.Connection, tenant: str | None, ref: str) -> Operation | None:
+    rows = connection.execute(_BY_ID, (ref,)).fetchall()
+    if (not rows or (tenant is not None and rows[0][1] != tenant)) and tenant is not None:
+        rows = connection.execute(BY_ALIAS, (tenant, ref)).fetchall()
+    if not rows:
+        return None
+    row = rows[0]
+    return from_row(with_documents(connection, row) if row[-1] else row)
+
+
+def _or_raise(answers: Sequence[Any]) -> Any:
+    (answer,) = answers
+    if isinstance(answer, OutlastError):
+        raise answer
+    return answer
