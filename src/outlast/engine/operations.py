@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -26,6 +26,7 @@ from outlast.operations.states import State
 from outlast.settings import Limits, Retention
 from outlast.store.port import (
     AuditEntry,
+    AuditRecord,
     Change,
     Created,
     Creation,
@@ -213,7 +214,7 @@ class Engine:
                 await wait_for_change(changed, left)
         return operation
 
-    async def watch(self, principal: Principal, ref: str) -> AsyncIterator[Operation]:
+    async def watch(self, principal: Principal, ref: str) -> AsyncGenerator[Operation, None]:
         """The operation now, then after every change that can be seen, until it has ended."""
         operation = await self.get(principal, ref)
         with self._hub.watching(operation.id) as changed:
@@ -238,6 +239,18 @@ class Engine:
         """What the operation's handler logged, in order, after a line's number."""
         operation = await self.get(principal, ref)
         return await self.store.operations.log(operation.id, after, limit)
+
+    async def audit(
+        self, principal: Principal, before: int | None = None, limit: int = 100
+    ) -> list[AuditRecord]:
+        """The tenant's audit records, newest first, with a number smaller than `before`."""
+        principal.require(Verb.ADMINISTER)
+        return await self.store.operations.audit(principal.tenant, before, limit)
+
+    @property
+    def watchers(self) -> int:
+        """How many wait for changes at present."""
+        return self._hub.count
 
     async def _apply(self, change: Change) -> Operation:
         answer = (await self.store.operations.apply([change]))[0]

@@ -194,6 +194,9 @@ class Tokens:
         if resource is not None:
             document = _decoder.decode(resource.document)
             if document.tenant == principal.tenant:
+                if document.role is Role.ROOT:
+                    # Whoever gives a token a new secret has its powers from then on.
+                    principal.require(Verb.CROSS)
                 return resource, document
         raise NotFound("there is no such token")
 

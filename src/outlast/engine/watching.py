@@ -39,6 +39,11 @@ class Hub:
         """Whether watchers should give up: the server is shutting down."""
         return self._closing
 
+    @property
+    def count(self) -> int:
+        """How many watch at present."""
+        return self._count
+
     @contextmanager
     def watching(self, operation_id: str) -> Iterator[asyncio.Event]:
         """An event that is set whenever the operation may have changed. Raises Unavailable."""
