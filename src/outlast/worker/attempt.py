@@ -17,6 +17,7 @@ from outlast.executors.port import (
     Failed,
     Finished,
     Outcome,
+    PlainWrite,
     Running,
     Stopped,
     StopReason,
@@ -245,7 +246,7 @@ class Attempt:
             tag = msgspec.json.decode(document, type=_Tagged).type
             # What a sandboxed child names is checked by a publisher; it never writes by itself.
             if tag == "catalog_write" and not self._kind.sandboxed:
-                writes.append(msgspec.json.decode(document, type=CatalogWrite))
+                writes.append(msgspec.json.decode(document, type=PlainWrite).write)
                 continue
             publisher = self._equipment.publishers.get(tag)
             if publisher is None or self._running is None:
