@@ -76,7 +76,10 @@ class Equipment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt:
-    """One claimed operation on its way. `claimed_at` is a `time.monotonic()` before the claim."""
+    """One claimed operation on its way. `claimed_at` is a `time.monotonic()` before the claim.
+
+    `retry_in_seconds` tells, once it has ended, when another attempt may become claimable.
+    """
 
     def __init__(self, equipment: Equipment, operation: Operation, claimed_at: float) -> None:
         if operation.lease is None:
@@ -86,6 +89,7 @@ class Attempt:
         self._equipment = equipment
         self._kind = equipment.kinds[operation.kind]
         self._claimed_at = claimed_at
+        self.retry_in_seconds: float | None = None
         self._running: Running | None = None
         self._stop_reason: StopReason | None = None
         self._loop = asyncio.get_running_loop()
@@ -262,6 +266,7 @@ class Attempt:
         if delay is None:
             chance = random.random()  # noqa: S311  jitter is not a secret
             delay = retry.next_delay(self.operation.attempt, chance)
+        self.retry_in_seconds = delay if failure.retryable else None
         return lambda stored, now: transitions.fail(stored, token, failure, delay, now)
 
     async def _stopped(self, outcome: Stopped, waiting: list[Change]) -> None:

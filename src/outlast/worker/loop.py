@@ -115,6 +115,8 @@ class Worker:
         if self._attempts.get(attempt.operation.id) is attempt:
             del self._attempts[attempt.operation.id]
         self._look.set()
+        if attempt.retry_in_seconds is not None and attempt.retry_in_seconds < LOOK_SECONDS:
+            asyncio.get_running_loop().call_later(attempt.retry_in_seconds, self._look.set)
         if not task.cancelled() and task.exception() is not None:
             logger.error("an attempt was not settled", exc_info=task.exception())
 
