@@ -1,8 +1,8 @@
 """Documents (spec, result, checkpoint ...): JSON as encoded bytes, checked at the edge.
 
-Refused: NUL in a string, lone surrogates (no UTF-8 encodes them), integers beyond 64 bits, numbers
-that are not finite (the last two surrogates and infinities by the JSON decoder itself), nesting
-deeper than a limit. What passes can be stored and read back by every database and client we serve.
+Refused: NUL in a string, lone surrogates, integers beyond 64 bits, numbers that are not finite, and
+nesting deeper than a limit. What passes can be stored and read back by every database and client
+that we serve.
 """
 
 import re
@@ -75,7 +75,8 @@ def depth(document: bytes) -> int:
     return deepest
 
 
-_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# Possessive, and content with a string without an end: a hostile text costs its length, no more.
+_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def _check_integers(value: object, name: str) -> None:
