@@ -15,6 +15,8 @@ _RANDOM_BITS: Final = 52
 _PATTERN: Final = re.compile(f"[{ALPHABET}]{{{LENGTH}}}")
 _VALUES: Final = {letter: value for value, letter in enumerate(ALPHABET)}
 _PAIRS: Final = tuple(a + b for a in ALPHABET for b in ALPHABET)
+# The UUID class also takes braces, URNs, signs, underscores and digits of other scripts.
+_HEX: Final = re.compile(r"[0-9A-Fa-f]{8}(-?)(?:[0-9A-Fa-f]{4}\1){3}[0-9A-Fa-f]{12}")
 _UUID_VERSION: Final = 8 << 76
 _UUID_VARIANT: Final = 2 << 62
 ALIAS_PATTERN: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}")
@@ -78,15 +80,10 @@ def to_hex(text: str) -> str:
 
 
 def from_hex(text: str) -> str | None:
-    """The id behind 32 hex digits (with or without dashes), or None."""
-    try:
-        return from_uuid(UUID(text))
-    except ValueError:
-        return None
+    """The id behind 32 hex digits (with a UUID's dashes or without any), or None."""
+    return from_uuid(UUID(text)) if _HEX.fullmatch(text) else None
 
 
 def decode_any(text: str) -> str | None:
     """The id that a text names in any of its three forms, or None."""
-    if is_id(text):
-        return text
-    return from_hex(text) if len(text) in {32, 36} else None
+    return text if is_id(text) else from_hex(text)
