@@ -34,7 +34,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The last report of an attempt.
 
     `done` and `total` count `unit`s; `done` never decreases within an attempt. `started_done` and
-    `started_at` are where the attempt's count began: the rate is computed from them.
+    `started_at` are the attempt's first report with a count: the rate is computed from them.
     """
 
     attempt: int
@@ -98,10 +98,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def advance(progress: Progress | None, report: Report, attempt: int, now: int) -> Progress:
     """The progress after a report. A new attempt starts afresh; `done` never goes back in one."""
     if progress is None or progress.attempt != attempt:
-        progress = Progress(attempt=attempt, at=now, started_at=now, started_done=report.done or 0)
-    done = progress.done
-    if report.done is not None:
-        done = report.done if done is None else max(done, report.done)
+        progress = Progress(attempt=attempt, at=now)
+    done, started_done, started_at = progress.done, progress.started_done, progress.started_at
+    if done is None:
+        done, started_done, started_at = report.done, report.done or 0, now
+    elif report.done is not None:
+        done = max(done, report.done)
     return Progress(
         attempt=attempt,
         at=now,
@@ -111,6 +113,6 @@ def advance(progress: Progress | None, report: Report, attempt: int, now: int) -
         total=progress.total if report.total is None else report.total,
         unit=progress.unit if report.unit is None else report.unit,
         resources=progress.resources if report.resources is None else report.resources,
-        started_done=progress.started_done,
-        started_at=progress.started_at,
+        started_done=started_done,
+        started_at=started_at,
     )

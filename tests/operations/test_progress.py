@@ -1,0 +1,149 @@
+import math
+from typing import get_args
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outlast.operations.model import SECOND
+from outlast.operations.progress import (
+    Progress,
+    Report,
+    ResourceProgress,
+    ResourceStatus,
+    Summary,
+    advance,
+)
+
+STATUSES = get_args(ResourceStatus)
+COUNTS = st.floats(0, 1e9)
+RESOURCES = st.lists(
+    st.builds(ResourceProgress, urn=st.text(max_size=3), status=st.sampled_from(STATUSES)),
+    max_size=8,
+)
+REPORTS = st.builds(
+    Report,
+    done=st.none() | COUNTS,
+    total=st.none() | COUNTS,
+    unit=st.none() | st.text(max_size=3),
+    stage=st.none() | st.text(max_size=3),
+    message=st.none() | st.text(max_size=3),
+    resources=st.none() | RESOURCES,
+)
+
+
+def replay(reports, attempt=1, progress=None):
+    for at, report in enumerate(reports):
+        progress = advance(progress, report, attempt, at * SECOND)
+    return progress
+
+
+@given(RESOURCES)
+def test_the_summary_always_adds_up(resources):
+    summary = Progress(attempt=1, at=0, resources=resources).summary
+    counts = {status: getattr(summary, status) for status in STATUSES}
+    assert summary.total == len(resources) == sum(counts.values())
+    for status, count in counts.items():
+        assert count == sum(one.status == status for one in resources)
+
+
+def test_the_summary_has_a_counter_for_every_status():
+    assert {*STATUSES, "total"} == set(Summary.__struct_fields__)
+
+
+@given(st.lists(REPORTS, min_size=1))
+def test_done_never_decreases_within_an_attempt(reports):
+    progress, before = None, None
+    for at, report in enumerate(reports):
+        progress = advance(progress, report, 1, at)
+        if before is not None:
+            assert progress.done is not None
+            assert progress.done >= before
+        before = progress.done
+
+
+@given(st.lists(REPORTS, min_size=1), REPORTS)
+def test_a_new_attempt_starts_afresh(reports, report):
+    progress = replay(reports)
+    assert advance(progress, report, 2, 99) == advance(None, report, 2, 99)
+
+
+@given(st.lists(REPORTS, min_size=1), REPORTS)
+def test_a_report_replaces_what_it_says_and_leaves_the_rest(reports, report):
+    before = replay(reports)
+    after = advance(before, report, 1, 99 * SECOND)
+    for name in ("total", "unit", "stage", "message", "resources"):
+        said = getattr(report, name)
+        assert getattr(after, name) == (getattr(before, name) if said is None else said)
+    assert (after.attempt, after.at) == (1, 99 * SECOND)
+
+
+@given(REPORTS, REPORTS)
+def test_merged_reports_say_what_both_said_one_after_the_other(first, second):
+    merged = advance(None, second.over(first), 1, 5)
+    separate = advance(advance(None, first, 1, 5), second, 1, 5)
+    for name in ("total", "unit", "stage", "message", "resources"):
+        assert getattr(merged, name) == getattr(separate, name)
+
+
+@given(REPORTS)
+def test_an_empty_report_changes_nothing_but_the_time(report):
+    before = advance(None, report, 1, 5)
+    assert advance(before, Report(), 1, 5) == before
+    assert Report().over(report) == report.over(Report()) == report
+
+
+def test_rate_and_eta_come_from_what_this_attempt_did():
+    progress = replay([Report(done=100, total=200), Report(done=110), Report(done=120)])
+    assert progress.rate_per_second == 10
+    assert progress.eta_seconds == 8
+
+
+def test_the_count_begins_with_the_first_report_that_has_one():
+    progress = replay([Report(stage="loading", total=200), Report(done=100), Report(done=110)])
+    assert progress.rate_per_second == 10
+    assert progress.eta_seconds == 9
+
+
+def test_one_report_says_nothing_about_the_rate():
+    progress = replay([Report(done=100, total=200)])
+    assert (progress.rate_per_second, progress.eta_seconds) == (None, None)
+
+
+def test_no_progress_says_nothing_about_the_rate():
+    progress = replay([Report(done=100, total=200), Report(done=100), Report(message="still")])
+    assert (progress.rate_per_second, progress.eta_seconds) == (None, None)
+
+
+def test_without_a_count_there_is_no_rate():
+    progress = replay([Report(stage="a"), Report(stage="b")])
+    assert (progress.rate_per_second, progress.eta_seconds) == (None, None)
+
+
+def test_without_a_total_there_is_a_rate_and_no_eta():
+    progress = replay([Report(done=0), Report(done=5)])
+    assert (progress.rate_per_second, progress.eta_seconds) == (5, None)
+
+
+def test_what_is_more_than_done_is_not_overdue():
+    assert replay([Report(done=0, total=5), Report(done=10)]).eta_seconds == 0
+
+
+def test_a_clock_that_went_back_gives_no_rate():
+    progress = advance(advance(None, Report(done=1), 1, 100), Report(done=2, total=3), 1, 50)
+    assert (progress.rate_per_second, progress.eta_seconds) == (None, None)
+
+
+@given(st.lists(REPORTS, min_size=1))
+def test_rate_and_eta_are_never_negative_and_never_nan(reports):
+    progress = replay(reports)
+    for value in (progress.rate_per_second, progress.eta_seconds):
+        assert value is None or (value >= 0 and not math.isnan(value))
+
+
+@given(st.lists(REPORTS, min_size=1))
+def test_progress_survives_storage(reports):
+    progress = replay(reports)
+    assert msgspec.json.decode(msgspec.json.encode(progress), type=Progress) == msgspec.convert(
+        msgspec.to_builtins(progress), Progress
+    )
