@@ -4,7 +4,11 @@ from typing import Final
 
 import msgspec
 
+DELAY_SECONDS_LIMIT: Final = 366 * 86_400
+"""No attempt waits longer: beyond that an instant would not fit its column."""
+
 _ATTEMPTS_LIMIT: Final = 1000
+_FACTOR_LIMIT: Final = 100
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,11 +31,15 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"attempts_max must be from 1 to {_ATTEMPTS_LIMIT}")
         if not 0 <= self.jitter <= 1:
             raise ValueError("jitter must be from 0 to 1")
-        if self.delay_seconds < 0 or self.delay_seconds_max < 0 or self.factor < 1:
-            raise ValueError("delays must not be negative, and factor must be at least 1")
+        for name in ("delay_seconds", "delay_seconds_max"):
+            if not 0 <= getattr(self, name) <= DELAY_SECONDS_LIMIT:
+                raise ValueError(f"{name} must be from 0 to {DELAY_SECONDS_LIMIT}")
+        if not 1 <= self.factor <= _FACTOR_LIMIT:
+            raise ValueError(f"factor must be from 1 to {_FACTOR_LIMIT}")
 
     def next_delay(self, attempt: int, chance: float) -> float:
         """Seconds to wait after attempt number `attempt` failed; `chance` is random in [0, 1)."""
-        # 2.0 ** 1024 overflows a float; long before that the maximum holds.
+        # 100.0 ** 155 overflows a float; long before that the maximum holds, but for delays so
+        # small that nobody waits for them.
         growth = self.factor ** min(attempt - 1, 64)
         return min(self.delay_seconds * growth, self.delay_seconds_max) * (1 - self.jitter * chance)

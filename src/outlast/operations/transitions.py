@@ -13,6 +13,7 @@ from outlast.operations.errors import IllegalTransition, LeaseLost
 from outlast.operations.failure import Failure
 from outlast.operations.model import SECOND, HistoryEvent, Lease, Operation, Submission, Transition
 from outlast.operations.progress import Report, advance
+from outlast.operations.retry import DELAY_SECONDS_LIMIT
 from outlast.operations.states import QUIET_EVENTS, TRANSITIONS, Event, State
 
 SYSTEM = "system"
@@ -69,7 +70,9 @@ def claim(operation: Operation, lease: Lease, now: int) -> Transition:
         lease.worker,
         attempt=operation.attempt + 1,
         lease=lease,
-        started_at=now if operation.started_at is None else operation.started_at,
+        started_at=_instant(operation, now)
+        if operation.started_at is None
+        else operation.started_at,
     )
 
 
@@ -113,12 +116,15 @@ def fail(
 ) -> Transition:
     """The attempt failed and its code has stopped: cancelled, another attempt, or the end.
 
-    `delay_seconds` is how long another attempt would wait, if the failure allows one.
+    `delay_seconds` is how long another attempt would wait, if the failure allows one; a handler may
+    have asked for anything, so it is cut to between nothing and a year.
     """
     lease = _held(operation, token)
     if operation.cancel_requested_at is not None:
         return _finish(operation, Event.CANCELLED, now, lease.worker, {"failure": _plain(failure)})
     if failure.retryable and operation.attempt < operation.attempts_max:
+        # In this order, since a delay that is not a number is smaller than nothing here.
+        delay_seconds = min(max(0.0, delay_seconds), DELAY_SECONDS_LIMIT)
         return _move(
             operation,
             Event.RETRY_SCHEDULED,
@@ -126,7 +132,6 @@ def fail(
             lease.worker,
             {"failure": _plain(failure), "delay_seconds": round(delay_seconds, 3)},
             lease=None,
-            cancel_seen_at=None,
             available_at=now + int(delay_seconds * SECOND),
         )
     if failure.retryable and operation.attempts_max > 1:
@@ -191,10 +196,22 @@ def request_cancel(operation: Operation, actor: str, now: int) -> Transition:
     Asking again changes nothing. Raises IllegalTransition for an operation that has ended.
     """
     if operation.state is State.PENDING:
-        return _finish(operation, Event.CANCELLED, now, actor, cancel_requested_at=now)
+        return _finish(
+            operation,
+            Event.CANCELLED,
+            now,
+            actor,
+            cancel_requested_at=_instant(operation, now),
+        )
     if operation.cancel_requested_at is not None and not operation.state.is_terminal:
         return Transition(operation)
-    return _move(operation, Event.CANCEL_REQUESTED, now, actor, cancel_requested_at=now)
+    return _move(
+        operation,
+        Event.CANCEL_REQUESTED,
+        now,
+        actor,
+        cancel_requested_at=_instant(operation, now),
+    )
 
 
 def see_cancel(operation: Operation, token: str, now: int) -> Transition:
@@ -204,7 +221,13 @@ def see_cancel(operation: Operation, token: str, now: int) -> Transition:
         raise IllegalTransition("nobody asked for this operation to be cancelled")
     if operation.cancel_seen_at is not None:
         return Transition(operation)
-    return _move(operation, Event.CANCEL_SEEN, now, lease.worker, cancel_seen_at=now)
+    return _move(
+        operation,
+        Event.CANCEL_SEEN,
+        now,
+        lease.worker,
+        cancel_seen_at=_instant(operation, now),
+    )
 
 
 def confirm_cancel(operation: Operation, token: str, now: int) -> Transition:
@@ -221,7 +244,7 @@ def pass_deadline(operation: Operation, token: str | None, now: int) -> Transiti
     `token` is the lease token of the attempt whose code has stopped, None for a pending operation.
     """
     actor = SYSTEM
-    if operation.state is State.RUNNING:
+    if token is not None or operation.state is State.RUNNING:
         actor = _held(operation, token).worker
     if operation.deadline_at is None or operation.deadline_at > now:
         raise IllegalTransition("the operation has no deadline, or it has not passed")
@@ -238,6 +261,12 @@ def _held(operation: Operation, token: str | None) -> Lease:
     if lease is None or lease.token != token:
         raise LeaseLost(f"attempt {operation.attempt} of {operation.id} has another lease, or none")
     return lease
+
+
+def _instant(operation: Operation, now: int) -> int:
+    """When something happens to the operation, as clients see it."""
+    # A clock that was set back must not make an operation end before it began.
+    return max(now, operation.updated_at)
 
 
 def _exhausted(operation: Operation, cause: Failure) -> Failure:
@@ -269,8 +298,8 @@ def _finish(
         actor,
         data,
         lease=None,
-        finished_at=now,
-        expire_at=now + operation.retention_seconds * SECOND,
+        finished_at=_instant(operation, now),
+        expire_at=_instant(operation, now) + operation.retention_seconds * SECOND,
         **changes,
     )
 
@@ -289,8 +318,7 @@ def _move(
     if state is None:
         raise IllegalTransition(f"an operation that is {operation.state} cannot be {event}")
     recorded = event not in QUIET_EVENTS
-    # A clock that was set back must not make an operation end before it began.
-    now = max(now, operation.updated_at)
+    now = _instant(operation, now)
     moved = msgspec.structs.replace(
         operation,
         state=state,
