@@ -184,8 +184,8 @@ class Kind:
     `sandboxed` runs the attempt without network and without sight of the server's data. `preload`
     names modules that its child imports before it is locked. `environment` names the variables
     that the child may see. `cancel_grace_seconds` overrides the server's: how long a handler may
-    take to stop before it is killed. `concurrency_key` is a text, or a function of the spec: at most one
-    operation runs per tenant and key.
+    take to stop before it is killed. `concurrency_key` is a text, or a function of the spec: at
+    most one operation runs per tenant and key.
     """
 
     name: str
