@@ -1,0 +1,248 @@
+"""What the server tells, as frozen objects. Fields that this version does not know are ignored.
+
+Instants are aware datetimes in UTC. Words that a newer server may add to (states, statuses) are
+plain strings.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+TERMINAL_STATES: Final = frozenset({"succeeded", "failed", "cancelled"})
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class ResourceProgress(_Answer, frozen=True, kw_only=True):
+    """One of the things that an operation works on."""
+
+    urn: str
+    type: str = ""
+    name: str = ""
+    operation: str = ""
+    status: str = "pending"
+    duration_seconds: float | None = None
+
+
+class Progress(_Answer, frozen=True, kw_only=True):
+    """How far an attempt has come. `summary` counts the resources by status."""
+
+    attempt: int = 0
+    at: datetime | None = None
+    stage: str = ""
+    message: str = ""
+    done: float | None = None
+    total: float | None = None
+    unit: str = ""
+    resources: Sequence[ResourceProgress] = ()
+    summary: Mapping[str, int] = {}
+    rate_per_second: float | None = None
+    eta_seconds: float | None = None
+
+
+class Failure(_Answer, frozen=True, kw_only=True):
+    """Why an operation failed. `fault` is `user` or `platform`: who can mend it."""
+
+    code: str
+    message: str = ""
+    fault: str = "platform"
+    retryable: bool = False
+    retry_after_seconds: float | None = None
+    field_errors: Mapping[str, str] = {}
+    details: Mapping[str, Any] = {}
+    cause: "Failure | None" = None
+
+
+class Operation(_Answer, frozen=True, kw_only=True):
+    """An operation as it stood when the server answered.
+
+    Lists and watches leave `spec` and `result` None unless they say otherwise.
+    """
+
+    id: str
+    kind: str
+    state: str
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+    alias: str | None = None
+    kind_version: str = "1"
+    labels: Mapping[str, str] = {}
+    priority: int = 0
+    project: str | None = None
+    project_version: str | None = None
+    resource_type: str | None = None
+    resource_id: str | None = None
+    concurrency_key: str | None = None
+    created_by: str = ""
+    available_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    deadline_at: datetime | None = None
+    expire_at: datetime | None = None
+    attempt: int = 0
+    attempts_max: int = 1
+    cancel_requested_at: datetime | None = None
+    cancel_seen_at: datetime | None = None
+    spec: Any = None
+    result: Any = None
+    progress: Progress | None = None
+    failure: Failure | None = None
+    parent_id: str | None = None
+    request_id: str | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the operation has ended."""
+        return self.state in TERMINAL_STATES
+
+
+class OperationPage(_Answer, frozen=True, kw_only=True):
+    """A slice of a list of operations."""
+
+    operations: Sequence[Operation]
+    next_page_token: str | None = None
+
+
+class HistoryEvent(_Answer, frozen=True, kw_only=True):
+    """One recorded fact in an operation's history. `number` counts from 1 per operation."""
+
+    number: int
+    revision: int
+    type: str
+    at: datetime
+    attempt: int = 0
+    actor: str = ""
+    data: Mapping[str, Any] = {}
+
+
+class LogLine(_Answer, frozen=True, kw_only=True):
+    """One line that a handler logged. `number` counts from 1 per operation."""
+
+    number: int
+    at: datetime
+    attempt: int = 0
+    text: str = ""
+
+
+class CancelCounts(_Answer, frozen=True, kw_only=True):
+    """What a cancel of many did. `more`: others match, and another call would take them."""
+
+    matched: int
+    requested: int
+    already_ended: int = 0
+    dry_run: bool = False
+    more: bool = False
+
+
+class Kind(_Answer, frozen=True, kw_only=True):
+    """A kind of operation, with the JSON Schemas of its spec and result."""
+
+    name: str
+    version: str = "1"
+    description: str = ""
+    executor: str = ""
+    attempts_max: int = 1
+    spec_schema: Mapping[str, Any] = {}
+    result_schema: Mapping[str, Any] | None = None
+
+
+class Dataset(_Answer, frozen=True, kw_only=True):
+    """A named series of immutable versions."""
+
+    id: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    current_version: str | None = None
+    created_by: str = ""
+    is_temporary: bool = False
+
+
+class DatasetPage(_Answer, frozen=True, kw_only=True):
+    """A slice of a list of datasets."""
+
+    datasets: Sequence[Dataset]
+    next_page_token: str | None = None
+
+
+class Column(_Answer, frozen=True, kw_only=True):
+    """A column of a dataset version."""
+
+    name: str
+    type: str
+
+
+class Version(_Answer, frozen=True, kw_only=True):
+    """An immutable version of a dataset. `version` is the hash of what is in it."""
+
+    dataset_id: str
+    version: str
+    rows: int
+    bytes: int
+    created_at: datetime
+    columns: Sequence[Column] = ()
+    parts: Any = None
+    name: str | None = None
+    created_by: str = ""
+    operation_id: str | None = None
+
+
+class VersionPage(_Answer, frozen=True, kw_only=True):
+    """A slice of a list of versions."""
+
+    versions: Sequence[Version]
+    next_page_token: str | None = None
+
+
+class Rows(_Answer, frozen=True, kw_only=True):
+    """Some rows of a dataset version, of `total`."""
+
+    version: str
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+    offset: int = 0
+    total: int = 0
+
+
+class Token(_Answer, frozen=True, kw_only=True):
+    """A token without anything secret."""
+
+    id: str
+    role: str
+    member: str = ""
+    tenant: str = ""
+    created_at: datetime | None = None
+    created_by: str = ""
+    expires_at: datetime | None = None
+
+
+class NewToken(_Answer, frozen=True, kw_only=True):
+    """A token and its text, which the server will not show again."""
+
+    token: Token
+    secret: str
+
+
+class Tenant(_Answer, frozen=True, kw_only=True):
+    """A tenant: what every operation, resource and token belongs to."""
+
+    id: str
+    name: str
+    created_at: datetime | None = None
+
+
+class AuditRecord(_Answer, frozen=True, kw_only=True):
+    """Who did what to what."""
+
+    number: int
+    at: datetime
+    actor: str = ""
+    action: str = ""
+    target: str = ""
+    request_id: str | None = None
+    data: Mapping[str, Any] = {}

@@ -1,0 +1,116 @@
+"""Datasets, tokens and tenants, for code on an event loop."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from outlast.client import access_requests, dataset_requests
+from outlast.client.answers import Dataset, NewToken, Rows, Tenant, Token, Version
+from outlast.client.connecting import ProgressCallback
+
+if TYPE_CHECKING:
+    from outlast.client.asynchronous import AsyncClient
+
+
+class AsyncDatasets:
+    """The datasets of a client's tenant. A `ref` is an id or a name."""
+
+    def __init__(self, client: "AsyncClient") -> None:
+        self._client = client
+
+    async def create(self, name: str) -> Dataset:
+        """A new dataset without a version. Raises Conflict if there is one of this name."""
+        return await self._client.call(dataset_requests.create(name))
+
+    def list(self, *, limit: int | None = None) -> AsyncIterator[Dataset]:
+        """Datasets, newest first."""
+        return self._client.pages(
+            lambda token: dataset_requests.list_page(page_size=None, page_token=token),
+            "datasets",
+            limit,
+        )
+
+    async def get(self, ref: str) -> Dataset:
+        """One dataset."""
+        return await self._client.call(dataset_requests.get(ref))
+
+    async def delete(self, ref: str) -> None:
+        """Delete a dataset with its versions."""
+        await self._client.call(dataset_requests.delete(ref))
+
+    async def upload(
+        self,
+        ref: str,
+        file: Path,
+        *,
+        name: str | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Version:
+        """A new version with the rows of a .jsonl, .csv or .parquet file, streamed."""
+        return await self._client.call(dataset_requests.upload(ref, file, name=name), progress)
+
+    def versions(self, ref: str, *, limit: int | None = None) -> AsyncIterator[Version]:
+        """The versions of a dataset, newest first."""
+        return self._client.pages(
+            lambda token: dataset_requests.versions_page(ref, page_token=token), "versions", limit
+        )
+
+    async def version(self, ref: str, version: str) -> Version:
+        """One version, by its hash or the name that it was given."""
+        return await self._client.call(dataset_requests.version(ref, version))
+
+    async def rows(
+        self, ref: str, *, version: str | None = None, offset: int = 0, limit: int = 100
+    ) -> Rows:
+        """Some rows of a version; without one, of the current version."""
+        return await self._client.call(
+            dataset_requests.rows(ref, version=version, offset=offset, limit=limit)
+        )
+
+    def export(
+        self, ref: str, *, version: str | None = None, format: str = "jsonl"
+    ) -> AsyncIterator[bytes]:
+        """The bytes of a version as `jsonl`, `csv` or `parquet`. Raises Unreachable if cut off."""
+        return self._client.download(dataset_requests.export(ref, version=version, format=format))
+
+
+class AsyncTokens:
+    """The tokens of a client's tenant."""
+
+    def __init__(self, client: "AsyncClient") -> None:
+        self._client = client
+
+    async def create(
+        self, role: str, *, member: str | None = None, expires_seconds: float | None = None
+    ) -> NewToken:
+        """A new token; its text is shown this once."""
+        return await self._client.call(
+            access_requests.create_token(role, member=member, expires_seconds=expires_seconds)
+        )
+
+    async def list(self) -> Sequence[Token]:
+        """Every token."""
+        return await self._client.call(access_requests.tokens())
+
+    async def rotate(self, token_id: str) -> NewToken:
+        """The same token with a new text; the old one is refused from now on."""
+        return await self._client.call(access_requests.rotate_token(token_id))
+
+    async def revoke(self, token_id: str) -> None:
+        """Refuse a token from now on."""
+        await self._client.call(access_requests.revoke_token(token_id))
+
+
+class AsyncTenants:
+    """The tenants of an installation, for root."""
+
+    def __init__(self, client: "AsyncClient") -> None:
+        self._client = client
+
+    async def create(self, name: str) -> Tenant:
+        """A new tenant."""
+        return await self._client.call(access_requests.create_tenant(name))
+
+    async def list(self) -> Sequence[Tenant]:
+        """Every tenant."""
+        return await self._client.call(access_requests.tenants())
