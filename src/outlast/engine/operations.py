@@ -302,7 +302,7 @@ class Engine:
             submission=submission,
             operation_id=operation_id,
             writes=writes,
-            audit=_audit(principal, "operation.create", kind.name, wish.request_id),
+            audit=_audit(principal, "operation.create", "", wish.request_id),
         )
 
     def _check(self, wish: Wish, now: int) -> None:

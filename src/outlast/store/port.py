@@ -26,7 +26,8 @@ Decide: TypeAlias = Callable[[Operation, int], Transition]
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what to what: written in the transaction of the deed.
 
-    `tenant` is whose audit log it belongs to; None: the tenant that is written to.
+    `tenant` is whose audit log it belongs to; None: the tenant that is written to. `target` empty
+    means the operation that is written.
     """
 
     tenant: str | None = None

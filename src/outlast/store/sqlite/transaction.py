@@ -147,7 +147,7 @@ class Transaction:
             self._audit.append(
                 (
                     self.now,
-                    tenant,
+                    entry.tenant or tenant,
                     entry.actor,
                     entry.action,
                     entry.target or target,
