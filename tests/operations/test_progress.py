@@ -2,6 +2,7 @@ import math
 from typing import get_args
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from outlast.operations.progress import (
 )
 
 STATUSES = get_args(ResourceStatus)
-COUNTS = st.floats(0, 1e9)
+COUNTS = st.floats(0, 1e9) | st.sampled_from([math.nan, math.inf, -math.inf])
 RESOURCES = st.lists(
     st.builds(ResourceProgress, urn=st.text(max_size=3), status=st.sampled_from(STATUSES)),
     max_size=8,
@@ -56,6 +57,7 @@ def test_done_never_decreases_within_an_attempt(reports):
     progress, before = None, None
     for at, report in enumerate(reports):
         progress = advance(progress, report, 1, at)
+        assert progress.done is None or math.isfinite(progress.done)
         if before is not None:
             assert progress.done is not None
             assert progress.done >= before
@@ -74,7 +76,9 @@ def test_a_report_replaces_what_it_says_and_leaves_the_rest(reports, report):
     after = advance(before, report, 1, 99 * SECOND)
     for name in ("total", "unit", "stage", "message", "resources"):
         said = getattr(report, name)
-        assert getattr(after, name) == (getattr(before, name) if said is None else said)
+        if said is None or (name == "total" and not math.isfinite(said)):
+            said = getattr(before, name)
+        assert getattr(after, name) == said
     assert (after.attempt, after.at) == (1, 99 * SECOND)
 
 
@@ -82,7 +86,7 @@ def test_a_report_replaces_what_it_says_and_leaves_the_rest(reports, report):
 def test_merged_reports_say_what_both_said_one_after_the_other(first, second):
     merged = advance(None, second.over(first), 1, 5)
     separate = advance(advance(None, first, 1, 5), second, 1, 5)
-    for name in ("total", "unit", "stage", "message", "resources"):
+    for name in ("unit", "stage", "message", "resources"):
         assert getattr(merged, name) == getattr(separate, name)
 
 
@@ -91,6 +95,13 @@ def test_an_empty_report_changes_nothing_but_the_time(report):
     before = advance(None, report, 1, 5)
     assert advance(before, Report(), 1, 5) == before
     assert Report().over(report) == report.over(Report()) == report
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_says_nothing(number):
+    assert advance(None, Report(done=number, total=number), 1, 5) == advance(None, Report(), 1, 5)
+    before = replay([Report(done=1, total=9)])
+    assert replay([Report(done=number, total=number)], progress=before) == before
 
 
 def test_rate_and_eta_come_from_what_this_attempt_did():

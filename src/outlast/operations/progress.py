@@ -1,5 +1,6 @@
 """Typed progress: how far an attempt has come."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -96,23 +97,31 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def advance(progress: Progress | None, report: Report, attempt: int, now: int) -> Progress:
-    """The progress after a report. A new attempt starts afresh; `done` never goes back in one."""
+    """The progress after a report. A new attempt starts afresh; `done` never goes back in one.
+
+    A number that is not finite says nothing: no document can keep it.
+    """
     if progress is None or progress.attempt != attempt:
         progress = Progress(attempt=attempt, at=now)
     done, started_done, started_at = progress.done, progress.started_done, progress.started_at
+    said, total = _finite(report.done), _finite(report.total)
     if done is None:
-        done, started_done, started_at = report.done, report.done or 0, now
-    elif report.done is not None:
-        done = max(done, report.done)
+        done, started_done, started_at = said, said or 0, now
+    elif said is not None:
+        done = max(done, said)
     return Progress(
         attempt=attempt,
         at=now,
         stage=progress.stage if report.stage is None else report.stage,
         message=progress.message if report.message is None else report.message,
         done=done,
-        total=progress.total if report.total is None else report.total,
+        total=progress.total if total is None else total,
         unit=progress.unit if report.unit is None else report.unit,
         resources=progress.resources if report.resources is None else report.resources,
         started_done=started_done,
         started_at=started_at,
     )
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
