@@ -141,7 +141,6 @@ def test_an_illegal_move_is_refused_even_to_who_holds_a_lease_and_changes_nothin
 
 
 FENCED = {
-    "renew": lambda op, token: transitions.renew(op, token, START + DAY),
     "report": lambda op, token: transitions.report(op, token, Report(done=1), START),
     "checkpoint": lambda op, token: transitions.checkpoint(op, token, b"{}", START),
     "note": lambda op, token: transitions.note(op, token, "a", {}, START),
@@ -251,13 +250,6 @@ def test_an_operation_started_when_its_first_attempt_did():
     again = transitions.claim(lost, lease("second"), START + 21 * SECOND).operation
     assert again.attempt == 2
     assert again.started_at == START + SECOND
-
-
-def test_renewing_is_not_a_change_that_clients_see():
-    before = running()
-    after = transitions.renew(before, TOKEN, START + DAY)
-    assert after.lease == lease(expires_at=START + DAY)
-    assert having(after, lease=before.lease) == before
 
 
 # Success and failure
@@ -504,9 +496,6 @@ def test_a_note_of_the_handler_is_an_event_of_the_name_it_gave():
 
 STEPS = {
     "claim": lambda op, _, now: transitions.claim(op, lease(f"t{op.revision}", now + SECOND), now),
-    "renew": lambda op, token, now: transitions.Transition(
-        transitions.renew(op, token, now + 15 * SECOND)
-    ),
     "succeed": lambda op, token, now: transitions.succeed(op, token, b"1", now),
     "fail": lambda op, token, now: transitions.fail(op, token, USER_FAILURE, 0, now),
     "fail and retry": lambda op, token, now: transitions.fail(op, token, PLATFORM_FAILURE, 9, now),
@@ -556,7 +545,7 @@ def test_revisions_grow_by_one_and_events_have_no_gaps(wish, story):
         after = transition.operation
         if before is None:
             assert after.revision == 1
-        elif having(after, lease=before.lease) == before:
+        elif after == before:
             assert transition.event is None
         else:
             assert after.revision == before.revision + 1

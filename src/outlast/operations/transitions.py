@@ -76,14 +76,6 @@ def claim(operation: Operation, lease: Lease, now: int) -> Transition:
     )
 
 
-def renew(operation: Operation, token: str, expires_at: int) -> Operation:
-    """The same operation with a later expiry of its lease: clients see no change."""
-    lease = _held(operation, token)
-    return msgspec.structs.replace(
-        operation, lease=msgspec.structs.replace(lease, expires_at=expires_at)
-    )
-
-
 def report(operation: Operation, token: str, progress: Report, now: int) -> Transition:
     """The attempt has come further."""
     lease = _held(operation, token)
