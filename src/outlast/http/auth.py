@@ -1,0 +1,41 @@
+"""Who calls: bearer tokens, in the Authorization header alone."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from outlast.engine.access import Principal, Role
+from outlast.engine.tokens import Tokens
+from outlast.http.routing import Route
+from outlast.operations.errors import Invalid, Unauthenticated
+
+TENANT_HEADER: Final = "Outlast-Tenant"
+_SCHEME: Final = b"bearer"
+
+
+async def authenticate(
+    tokens: Tokens, headers: Mapping[bytes, bytes], route: Route | None = None
+) -> Principal:
+    """Whose request this is. Raises Unauthenticated, and Forbidden if the role is too small.
+
+    A root token must name the tenant, except on routes that cross tenants.
+    """
+    scheme, _, text = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() != _SCHEME:
+        raise Unauthenticated
+    named = headers.get(b"outlast-tenant")
+    principal = await tokens.authenticate(
+        text.strip().decode("latin-1"), None if named is None else _tenant(named)
+    )
+    if route is not None:
+        if principal.role is Role.ROOT and named is None and not route.crosses:
+            raise Invalid(f"a root token names the tenant of each call: header {TENANT_HEADER}")
+        if route.verb is not None:
+            principal.require(route.verb)
+    return principal
+
+
+def _tenant(value: bytes) -> str:
+    text = value.decode("latin-1")
+    if not text.isascii() or not text.isprintable():
+        raise Invalid(f"the header {TENANT_HEADER} holds a tenant's name or id")
+    return text

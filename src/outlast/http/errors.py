@@ -1,0 +1,151 @@
+"""From an error to an answer: the one table of codes and statuses, and the problem document."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Final
+
+import msgspec
+
+from outlast.http.routing import Answer, Header
+from outlast.operations.errors import OutlastError, Unauthenticated
+
+STATUS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "invalid_request": 400,
+        "invalid_page_token": 400,
+        "unauthenticated": 401,
+        "forbidden": 403,
+        "not_found": 404,
+        "method_not_allowed": 405,
+        "request_timeout": 408,
+        "conflict": 409,
+        "illegal_transition": 409,
+        "not_terminal": 409,
+        "operation_id_taken": 409,
+        "resource_exists": 409,
+        "resource_in_use": 409,
+        "revision_mismatch": 409,
+        "too_large": 413,
+        "unsupported_media_type": 415,
+        "idempotency_mismatch": 422,
+        "invalid_spec": 422,
+        "unknown_kind": 422,
+        "headers_too_large": 431,
+        "internal_error": 500,
+        "prepare_timed_out": 503,
+        "store_full": 503,
+        "unavailable": 503,
+    }
+)
+"""Code -> HTTP status. A code that is not here never leaves the server: it is an internal error."""
+
+TITLES: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        400: "Bad Request",
+        401: "Unauthorized",
+        403: "Forbidden",
+        404: "Not Found",
+        405: "Method Not Allowed",
+        408: "Request Timeout",
+        409: "Conflict",
+        413: "Content Too Large",
+        415: "Unsupported Media Type",
+        422: "Unprocessable Content",
+        431: "Request Header Fields Too Large",
+        500: "Internal Server Error",
+        503: "Service Unavailable",
+    }
+)
+
+_RETRY_AFTER: Final[Mapping[str, bytes]] = MappingProxyType(
+    {"prepare_timed_out": b"5", "store_full": b"30", "unavailable": b"1"}
+)
+
+
+class MethodNotAllowed(OutlastError):
+    """This path does not have this method."""
+
+    code: ClassVar[str] = "method_not_allowed"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"this path allows {allowed}")
+        self.allowed = allowed
+
+
+class RequestTimeout(OutlastError):
+    """The body of the request did not arrive in time."""
+
+    code: ClassVar[str] = "request_timeout"
+
+
+class UnsupportedMediaType(OutlastError):
+    """The body's media type is not one that this path reads."""
+
+    code: ClassVar[str] = "unsupported_media_type"
+
+
+class HeadersTooLarge(OutlastError):
+    """The request's headers are larger than this server allows."""
+
+    code: ClassVar[str] = "headers_too_large"
+
+
+class Internal(OutlastError):
+    """Something went wrong on the server. Its log has more under this request id."""
+
+    code: ClassVar[str] = "internal_error"
+
+
+class ClientGone(Exception):
+    """The client has closed the connection: nobody is left to answer."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every error answer holds (RFC 9457). `code` is the contract."""
+
+    type: str
+    title: str
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)]
+    detail: str
+    code: str
+    request_id: str
+    field_errors: dict[str, str] = {}
+    details: dict[str, Any] = {}
+
+
+def problem(error: OutlastError, request_id: str) -> Problem:
+    """The problem document of an error."""
+    if error.code not in STATUS:
+        error = Internal()
+    status = STATUS[error.code]
+    return Problem(
+        type=f"urn:outlast:error:{error.code}",
+        title=TITLES[status],
+        status=status,
+        detail=error.message,
+        code=error.code,
+        request_id=request_id,
+        field_errors=error.field_errors,
+        details=error.details,
+    )
+
+
+def problem_answer(error: OutlastError, request_id: str) -> Answer:
+    """The answer to a request that failed."""
+    document = problem(error, request_id)
+    headers: list[Header] = []
+    if isinstance(error, Unauthenticated):
+        headers.append((b"www-authenticate", b'Bearer realm="outlast"'))
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", error.allowed.encode()))
+    if document.code in _RETRY_AFTER:
+        headers.append((b"retry-after", _RETRY_AFTER[document.code]))
+    return Answer(
+        status=document.status,
+        body=_encoder.encode(document),
+        headers=headers,
+        media=b"application/problem+json",
+    )
+
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=str)
