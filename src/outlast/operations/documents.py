@@ -51,7 +51,8 @@ def check(document: bytes, bytes_max: int, name: str = "document") -> bytes:
     brackets = document.count(b"{") + document.count(b"[")
     if brackets > DEPTH_MAX and depth(document) > DEPTH_MAX:
         raise Invalid(f"{name} is nested deeper than {DEPTH_MAX} levels")
-    if _ESCAPED_NUL.search(document):
+    # The plain search first: it costs a hundredth of what the pattern does.
+    if rb"\u0000" in document and _ESCAPED_NUL.search(document):
         raise Invalid(f"{name} has a NUL character (\\u0000) in a string")
     try:
         value = msgspec.json.decode(document)

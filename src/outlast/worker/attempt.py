@@ -91,6 +91,7 @@ class Attempt:
         self._claimed_at = claimed_at
         self.retry_in_seconds: float | None = None
         self._running: Running | None = None
+        self._staged: AsyncExitStack | None = None
         self._stop_reason: StopReason | None = None
         self._loop = asyncio.get_running_loop()
         self._sink = AttemptSink(
@@ -103,9 +104,9 @@ class Attempt:
 
     async def run(self) -> None:
         """Run the attempt to its end and record it. Never raises but for cancellation."""
-        async with AsyncExitStack() as stack:
+        try:
             try:
-                outcome = await self._execute(stack)
+                outcome = await self._execute()
             except OutlastError as error:
                 outcome = Failed(failure=_refusal(error))
             except Exception as error:
@@ -114,6 +115,8 @@ class Attempt:
                     failure=platform_failure("worker_error", f"{type(error).__name__}: {error}")
                 )
             await self._settle(outcome)
+        finally:
+            await self._let_go()
 
     def stop(self, reason: StopReason) -> None:
         """Have the attempt stopped: `cancelled`, `deadline`, `lease` or `released`."""
@@ -132,14 +135,10 @@ class Attempt:
         reason: StopReason = "cancelled" if renewal.is_held else "lease"
         self._loop.call_soon_threadsafe(self.stop, reason)
 
-    async def _execute(self, stack: AsyncExitStack) -> Outcome:
+    async def _execute(self) -> Outcome:
         equipment, operation, kind = self._equipment, self.operation, self._kind
         prepared = await self._prepare(kind)
-        inputs: Mapping[str, Path] = {}
-        if prepared.inputs:
-            if equipment.stager is None:
-                raise Unavailable("this worker has no object store")
-            inputs = await equipment.stager.stage(prepared.inputs, stack)
+        inputs = await self._stage(prepared.inputs) if prepared.inputs else {}
         assignment = Assignment(
             operation_id=operation.id,
             kind=kind.name,
@@ -159,9 +158,8 @@ class Attempt:
         if self._stop_reason is not None:
             return Stopped(reason=self._stop_reason)
         running = await equipment.executors[kind.executor].start(assignment, self._sink)
-        stack.push_async_callback(running.discard)
-        running.renewed(self._claimed_at)
         self._running = running
+        running.renewed(self._claimed_at)
         if self._stop_reason is not None:
             self._stop_running(running, self._stop_reason)
         deadline = self._watch_deadline()
@@ -176,6 +174,20 @@ class Attempt:
             return Prepared(plan=self.operation.spec)
         catalog = TenantCatalog(self._equipment.store.catalog, self.operation.tenant)
         return await self._equipment.preparer.prepare(kind, self.operation.spec, catalog)
+
+    async def _stage(self, inputs: Mapping[str, str]) -> Mapping[str, Path]:
+        if self._equipment.stager is None:
+            raise Unavailable("this worker has no object store")
+        self._staged = AsyncExitStack()
+        return await self._equipment.stager.stage(inputs, self._staged)
+
+    async def _let_go(self) -> None:
+        try:
+            if self._running is not None:
+                await self._running.discard()
+        finally:
+            if self._staged is not None:
+                await self._staged.aclose()
 
     def _watch_deadline(self) -> asyncio.TimerHandle | None:
         if self.operation.deadline_at is None:

@@ -60,9 +60,12 @@ class Worker:
             await self._finish_up()
         finally:
             end()
-            for task in self._tasks:
+            ending = [*self._tasks]
+            if self._cancel_look is not None:
+                ending.append(self._cancel_look)
+            for task in ending:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*ending, return_exceptions=True)
             await asyncio.to_thread(self._keeper.stop)
 
     def drain(self, wait_seconds: float | None = None) -> None:

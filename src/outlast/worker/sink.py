@@ -125,6 +125,8 @@ class AttemptSink:
                 self._hurry.set()
             await self._flusher
         await self._write_lines()
+        # Attempt and sink know each other; without this they would wait for the garbage collector.
+        self._lost = _nobody
         return self._take()
 
     def _add(self, decide: Callable[[Operation, int], Transition]) -> None:
@@ -200,6 +202,10 @@ class AttemptSink:
         if self._files is None:
             raise Unavailable("this worker has no object store")
         return self._files
+
+
+def _nobody() -> None:
+    """Who is told of a lost lease when the attempt has ended."""
 
 
 def _checkpointing(token: str, document: bytes) -> Callable[[Operation, int], Transition]:
