@@ -86,7 +86,7 @@ class PlainWrite(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     write: CatalogWrite
 
 
-class Finished(msgspec.Struct, frozen=True, kw_only=True):
+class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The handler gave a result that fits its kind.
 
     Each of `writes` is JSON: a PlainWrite for a CatalogWrite, else the tagged struct that the
@@ -97,7 +97,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     writes: Sequence[bytes] = ()
 
 
-class Failed(msgspec.Struct, frozen=True, kw_only=True):
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The attempt failed. `after_seconds` is what a Retry asked for."""
 
     failure: Failure
@@ -124,10 +124,13 @@ class Running(Protocol):
         """How it ended. Returns only when no process of the attempt is alive; may be repeated."""
 
     def cancel(self, reason: StopReason) -> None:
-        """Ask the handler to stop; kill it when the grace is over. The first reason stands."""
+        """Ask the handler to stop; kill it when the grace is over.
+
+        The first reason that was given stands, unless a later one is `lease`.
+        """
 
     def kill(self, reason: StopReason) -> None:
-        """Kill it now. The first reason stands."""
+        """Kill it now. The reason stands as in `cancel`."""
 
     def renewed(self, sent_at: float) -> None:
         """The lease was renewed, by a request sent at this `time.monotonic()`. From any thread."""

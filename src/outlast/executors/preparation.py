@@ -1,0 +1,84 @@
+"""The child's half of `prepare`: runs it, and asks the worker for what it reads of the catalog."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from outlast.executors.frames import ChildEnd
+from outlast.executors.messages import (
+    FindResources,
+    GetResource,
+    PrepareAsked,
+    PrepareFailed,
+    Refused,
+    Reply,
+    Request,
+    SpecPrepared,
+)
+from outlast.executors.outcomes import describe, trace
+from outlast.operations import documents
+from outlast.operations.errors import InvalidSpec, OutlastError, Unavailable
+from outlast.operations.kind import Kind, Prepared, Resource
+
+
+def answer_prepare(channel: ChildEnd, asked: PrepareAsked, kinds: Mapping[str, Kind]) -> None:
+    """Run one `prepare` and send what came of it."""
+    try:
+        prepared = _prepare(kinds[asked.kind], asked.spec, ChildCatalog(channel))
+        channel.send(SpecPrepared(prepared=prepared))
+    except OutlastError as error:
+        channel.send(
+            Refused(
+                error=type(error).__name__,
+                message=error.message,
+                field_errors=error.field_errors,
+                details=documents.decode(documents.encode(error.details)),
+            )
+        )
+    except Exception as error:  # noqa: BLE001  the edge of a call into a kind
+        channel.send(PrepareFailed(message=describe(error), trace=trace(error)))
+
+
+def _prepare(kind: Kind, spec: bytes, catalog: "ChildCatalog") -> Prepared:
+    try:
+        decoded = msgspec.json.decode(spec, type=kind.spec)
+    except msgspec.ValidationError as error:
+        raise InvalidSpec(str(error)) from error
+    value = decoded if kind.prepare is None else kind.prepare(decoded, catalog)
+    if inspect.isawaitable(value):
+        value = asyncio.run(_wait_for(value))
+    prepared = value if isinstance(value, Prepared) else Prepared(plan=value)
+    return msgspec.structs.replace(prepared, plan=documents.encode(prepared.plan))
+
+
+async def _wait_for(value: Any) -> Any:
+    return await value
+
+
+class ChildCatalog:
+    """The Catalog that `prepare` is given. One question at a time."""
+
+    def __init__(self, channel: ChildEnd) -> None:
+        self._channel = channel
+        self._numbers = 0
+
+    async def get(self, type: str, id_or_name: str) -> Resource | None:
+        """The resource with this id, else the one with this name, else None."""
+        value = self._ask(lambda n: GetResource(number=n, type=type, id_or_name=id_or_name))
+        return None if value is None else msgspec.convert(value, Resource)
+
+    async def find(self, type: str, *, limit: int = 100, **fields: str) -> Sequence[Resource]:
+        """Resources of a type whose indexed fields have these values, newest first."""
+        value = self._ask(lambda n: FindResources(number=n, type=type, limit=limit, fields=fields))
+        return msgspec.convert(value, list[Resource])
+
+    def _ask(self, make: Callable[[int], Request]) -> Any:
+        self._numbers += 1
+        self._channel.send(make(self._numbers))
+        reply = self._channel.receive()
+        if not isinstance(reply, Reply) or reply.error is not None:
+            raise Unavailable(getattr(reply, "error", None))
+        return reply.value

@@ -1,0 +1,147 @@
+"""The worker's side of a guard and its child."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from outlast.executors import guard, orphans
+from outlast.executors.frames import WorkerEnd
+from outlast.executors.messages import ToChild
+from outlast.executors.sandbox import Locked
+from outlast.executors.users import User
+from outlast.executors.workdirs import remove
+
+_BACKSTOP_SECONDS: Final = 10.0
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How a guard's watch ended. `cause` is None where the guard itself was killed."""
+
+    cause: bytes | None
+    status: int = 0
+    peak_memory_bytes: int = 0
+    out_of_memory: bool = False
+
+
+class Ends(NamedTuple):
+    """The worker's ends: to the guard, to the child, and of what the child prints."""
+
+    control: socket.socket
+    data: socket.socket
+    output: int
+
+
+class Ward:
+    """A guard and its child, as the worker has them. Made by `connect`."""
+
+    channel: WorkerEnd
+    output: asyncio.StreamReader
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], ends: Ends, workdir: Path, user: User | None
+    ) -> None:
+        self.workdir = workdir
+        self.user = user
+        self.guard_pid = process.pid
+        self.child_pid = 0
+        self.locked: Locked | None = None
+        self._process = process
+        self._control = ends.control
+        self._control.setblocking(False)  # noqa: FBT003  it has no name
+        self._started = orphans.start_ticks(process.pid)
+        self._backstop: asyncio.TimerHandle | None = None
+        self._watch = asyncio.get_running_loop().create_task(self._watch_guard())
+
+    @classmethod
+    async def connect(
+        cls, process: subprocess.Popen[bytes], ends: Ends, workdir: Path, user: User | None
+    ) -> "Ward":
+        """Take up the worker's ends."""
+        ward = cls(process, ends, workdir, user)
+        ward.channel = WorkerEnd(*await asyncio.open_unix_connection(sock=ends.data))
+        ward.output = asyncio.StreamReader()
+        pipe = os.fdopen(ends.output, "rb", buffering=0)
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(ward.output), pipe)
+        return ward
+
+    def send(self, message: ToChild) -> None:
+        """Say something to the child."""
+        self.channel.send(message)
+
+    def lease(self, seconds: float) -> None:
+        """From now on the guard watches over a lease, which begins now."""
+        self._order(guard.LEASE, seconds)
+        self.renewed(time.monotonic())
+
+    def renewed(self, sent_at: float) -> None:
+        """Tell the guard of a renewal. From any thread."""
+        self._order(guard.RENEWED, sent_at)
+
+    def end_within(self, seconds: float) -> None:
+        """Have everything killed when this time has passed. The first order stands."""
+        self._order(guard.GRACE, seconds)
+        self._set_backstop(seconds)
+
+    def kill(self) -> None:
+        """Have everything killed now."""
+        self._order(guard.KILL, 0)
+        self._set_backstop(0)
+
+    async def ended(self) -> End:
+        """How it ended, when no process of it is left."""
+        return await asyncio.shield(self._watch)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no process of it is left."""
+        return self._watch.done()
+
+    async def dispose(self) -> None:
+        """Kill what is left of it, and remove its folder."""
+        self.kill()
+        await self.ended()
+        await asyncio.to_thread(remove, self.workdir)
+
+    def _order(self, order: bytes, value: float) -> None:
+        # Either the guard is gone, or it is held up and the backstop is for that.
+        with contextlib.suppress(OSError):
+            self._control.send(guard.ORDER.pack(order, value))
+
+    def _set_backstop(self, seconds: float) -> None:
+        if self._backstop is None and not self.is_over:
+            # A handler of our own user could stop the guard itself. Then we inherit all of it.
+            loop = asyncio.get_running_loop()
+            self._backstop = loop.call_later(seconds + _BACKSTOP_SECONDS, self._process.kill)
+
+    async def _watch_guard(self) -> End:
+        loop = asyncio.get_running_loop()
+        report = b""
+        with contextlib.suppress(OSError):
+            while part := await loop.sock_recv(self._control, guard.REPORT.size):
+                report += part
+        await asyncio.to_thread(self._process.wait)
+        if len(report) == guard.REPORT.size:
+            status, peak, cause, out_of_memory = guard.REPORT.unpack(report)
+            end = End(
+                cause=cause,
+                status=status,
+                peak_memory_bytes=peak,
+                out_of_memory=bool(out_of_memory),
+            )
+        else:
+            await asyncio.to_thread(orphans.end_orphans, self._started)
+            end = End(cause=None)
+        self._control.close()
+        if self._backstop is not None:
+            self._backstop.cancel()
+        if self.user is not None:
+            self.user.release()
+        return end
