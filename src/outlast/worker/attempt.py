@@ -28,6 +28,7 @@ from outlast.operations.errors import (
     LeaseLost,
     NotFound,
     OutlastError,
+    ResourceExists,
     RevisionMismatch,
     Unavailable,
 )
@@ -48,9 +49,9 @@ class Publisher(Protocol):
     """Turns what a handler wants to publish into catalog writes, after its attempt has ended."""
 
     async def publish(
-        self, operation: Operation, document: bytes, workdir: Path
+        self, tenant: str, created_by: str, operation_id: str, document: bytes, workdir: Path
     ) -> Sequence[CatalogWrite]:
-        """The writes. Called again when they lost a race. Raises OutlastError."""
+        """The writes. Called again when they lost a race, until it raises OutlastError itself."""
 
 
 class Stager(Protocol):
@@ -234,27 +235,26 @@ class Attempt:
         except OutlastError as error:
             return Failed(failure=platform_failure("result_invalid", error.message))
         token, result = self.token, finished.result
+        lost_race: OutlastError = RevisionMismatch()
         for _ in range(_PUBLISH_TRIES):
             try:
                 writes = await self._publish(finished)
+            except Unavailable:
+                raise
+            except OutlastError as error:
+                return Failed(failure=_refusal(error))
+            try:
                 await self._end(
                     waiting,
                     lambda stored, now: transitions.succeed(stored, token, result, now),
                     writes,
                 )
-            except RevisionMismatch:
-                waiting = []
+            except (RevisionMismatch, ResourceExists) as error:
+                # Somebody was faster: a publisher sees what is there now; plain writes do not.
+                lost_race, waiting = error, []
                 continue
-            except Unavailable:
-                raise
-            except (LeaseLost, NotFound):
-                raise
-            except OutlastError as error:
-                return Failed(failure=_refusal(error))
             return None
-        return Failed(
-            failure=platform_failure("publish_conflict", "others kept changing the same resource")
-        )
+        return Failed(failure=_refusal(lost_race))
 
     async def _publish(self, finished: Finished) -> list[CatalogWrite]:
         writes: list[CatalogWrite] = []
@@ -267,7 +267,10 @@ class Attempt:
             publisher = self._equipment.publishers.get(tag)
             if publisher is None or self._running is None:
                 raise Conflict(f"nothing here publishes a {tag!r}")
-            writes.extend(await publisher.publish(self.operation, document, self._running.workdir))
+            own = self.operation
+            writes += await publisher.publish(
+                own.tenant, own.created_by, own.id, document, self._running.workdir
+            )
         return writes
 
     def _failing(self, outcome: Failed) -> Decide:

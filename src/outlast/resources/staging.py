@@ -1,0 +1,101 @@
+"""Bringing objects to a worker's machine, and the files that operations keep for themselves."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+from outlast.operations.errors import Invalid, NotFound
+from outlast.operations.model import SECOND, Operation
+from outlast.resources.objects import ObjectStore
+from outlast.store.port import OperationStore
+
+_PREFIX: Final = "operations"
+_DAY: Final = 86_400 * SECOND
+_BATCH: Final = 200
+
+
+class Stager:
+    """Gives local files for object keys: the store's own where it has them, else fetched ones."""
+
+    def __init__(self, objects: ObjectStore, spool: Path) -> None:
+        self._objects = objects
+        self._spool = spool
+
+    async def stage(self, inputs: Mapping[str, str], stack: AsyncExitStack) -> Mapping[str, Path]:
+        """Name -> local file that must not be changed, there until `stack` lets go. NotFound."""
+        staged: dict[str, Path] = {}
+        fetched: Path | None = None
+        for name, key in inputs.items():
+            local = self._objects.local_path(key)
+            if local is None:
+                if fetched is None:
+                    fetched = Path(
+                        stack.enter_context(tempfile.TemporaryDirectory(dir=self._spool))
+                    )
+                local = fetched / name
+                await self._objects.fetch(key, local)
+            elif not await asyncio.to_thread(local.is_file):
+                raise NotFound(f"an object of the input is gone: {name}")
+            staged[name] = local
+        return staged
+
+
+class OperationFiles:
+    """Each operation's own prefix in the object store: it survives attempts and hosts."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    async def put(self, operation: Operation, name: str, source: Path) -> None:
+        """Store a file's bytes under a name, replacing what was there. Raises Invalid."""
+        await self._objects.put_file(_prefix(operation.id) + _checked(name), source)
+
+    async def get(self, operation: Operation, name: str, target: Path) -> bool:
+        """Write the named file's bytes to a path; False if there is none."""
+        try:
+            await self._objects.fetch(_prefix(operation.id) + _checked(name), target)
+        except NotFound:
+            return False
+        return True
+
+    async def list(self, operation: Operation) -> Sequence[str]:
+        """The names stored so far, sorted."""
+        prefix = _prefix(operation.id)
+        found = [info.key.removeprefix(prefix) async for info in self._objects.walk(prefix)]
+        return sorted(found)
+
+    async def sweep(self, operations: OperationStore, now: Callable[[], int]) -> int:
+        """Delete the files of operations that are gone, a day after they were written."""
+        gone, batch = 0, []
+        before = now() - _DAY
+        async for info in self._objects.walk(_PREFIX + "/"):
+            if info.modified_at < before:
+                batch.append(info.key)
+            if len(batch) == _BATCH:
+                gone += await self._delete_orphans(operations, batch, before)
+                batch = []
+        return gone + await self._delete_orphans(operations, batch, before)
+
+    async def _delete_orphans(
+        self, operations: OperationStore, keys: Sequence[str], before: int
+    ) -> int:
+        owners = [key.split("/")[1] for key in keys]
+        found = await operations.get(None, owners)
+        gone = 0
+        for key, operation in zip(keys, found, strict=True):
+            if operation is None:
+                gone += await self._objects.delete(key, unless_modified_since=before)
+        return gone
+
+
+def _prefix(operation_id: str) -> str:
+    return f"{_PREFIX}/{operation_id}/"
+
+
+def _checked(name: str) -> str:
+    if not name or ".." in name.split("/"):
+        raise Invalid(f"not a file's name: {name[:200]!r}")
+    return name
