@@ -1,0 +1,137 @@
+"""outlast doctor."""
+
+import os
+import platform
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from outlast.cli.commands import command
+from outlast.cli.exits import Exit
+from outlast.cli.screen import Screen
+from outlast.cli.session import data_folder, find_token, json_option
+from outlast.client.connecting import DEFAULT_URL
+from outlast.client.errors import ClientError, Unauthenticated, Unreachable
+from outlast.client.sync import Client
+
+_SQLITE_MIN: Final = (3, 51, 3)
+_OTHERS: Final = 0o077
+_PASSABLE: Final = 0o711
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What was looked at, how it is (`ok`, `warning` or `bad`), and what that means."""
+
+    check: str
+    verdict: str
+    detail: str
+
+
+@command(
+    "doctor",
+    (
+        ("Is everything as it should be?", "outlast doctor"),
+        ("Of an installation elsewhere", "outlast doctor --data /var/lib/outlast"),
+    ),
+)
+@click.option("--url", envvar="OUTLAST_URL", default=DEFAULT_URL, show_default=True,
+              help="The server's address, or OUTLAST_URL.")  # fmt: skip
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The data folder, or OUTLAST_DATA; ./outlast-data if not set.",
+)
+@json_option
+def doctor(*, url: str, data: Path | None, as_json: bool) -> Exit:
+    """Say what is not as it should be with this installation.
+
+    Looks at this machine, the data folder and the server. Which sandbox holds for untrusted
+    engines is tried, not guessed. Leaves with 1 if something is bad; a warning, such as a server
+    that is not running, is no failure.
+    """
+    folder = data_folder(data, os.environ)
+    checks: tuple[Callable[[], Finding], ...] = (
+        _python,
+        _sqlite,
+        _sandbox,
+        lambda: _folder(folder),
+        lambda: _server(url),
+    )
+    found = [check() for check in checks]
+    screen = Screen(is_json=as_json)
+    if screen.is_json:
+        screen.json({"findings": found})
+    else:
+        screen.table(
+            ["check", "verdict", "detail"], [(one.check, one.verdict, one.detail) for one in found]
+        )
+    return Exit.FAILED if any(one.verdict == "bad" for one in found) else Exit.DONE
+
+
+def _python() -> Finding:
+    return Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
+
+
+def _sqlite() -> Finding:
+    # The database and the sandbox are a server's; other commands do without them.
+    import apsw  # noqa: PLC0415
+
+    version = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in version.split(".")) < _SQLITE_MIN:
+        return Finding("sqlite", "bad", f"{version}; older than 3.51.3 can corrupt the database")
+    return Finding("sqlite", "ok", version)
+
+
+def _sandbox() -> Finding:
+    from outlast import app  # noqa: PLC0415  as above
+
+    report = app.sandbox_report()
+    if report.holds:
+        return Finding("sandbox", "ok", report.description)
+    return Finding(
+        "sandbox",
+        "bad",
+        f"{report.description}. Kinds with untrusted engines (SQL) do not start here, unless "
+        "`outlast serve` is told --allow-unsandboxed.",
+    )
+
+
+def _folder(folder: Path) -> Finding:
+    if not folder.is_dir():
+        return Finding(
+            "data folder", "warning", f"there is none at {folder}; `outlast serve` makes it"
+        )
+    open_ones = [f"{path.name} is {mode:04o}" for path, mode in _too_open(folder)]
+    if open_ones:
+        return Finding("data folder", "bad", f"others can look into {folder}: {open_ones}")
+    return Finding("data folder", "ok", f"{folder.absolute()}, closed to others")
+
+
+def _too_open(folder: Path) -> Iterator[tuple[Path, int]]:
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & ~_PASSABLE:
+        yield folder, mode
+    for path in sorted(folder.iterdir()):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        # Attempts' children pass through `work` on the way to their own folders.
+        allowed = _PASSABLE if path.name == "work" else 0o777 & ~_OTHERS
+        if mode & ~allowed:
+            yield path, mode
+
+
+def _server(url: str) -> Finding:
+    try:
+        with Client(url, find_token(url, None, os.environ), retries_max=0) as client:
+            client.is_ready()
+            kinds = client.kinds()
+    except Unreachable as error:
+        return Finding("server", "warning", f"none answers at {url}: {error.detail}")
+    except Unauthenticated:
+        return Finding("server", "warning", f"{url} is ready, but knows no token of yours")
+    except ClientError as error:
+        return Finding("server", "bad", f"{url}: {error.detail} [{error.code}]")
+    return Finding("server", "ok", f"{url} is ready and runs {len(kinds)} kinds")

@@ -1,0 +1,128 @@
+"""An operation that is watched, as a person sees it: a bar that moves, and the things worked on."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from outlast.cli.screen import STATE_STYLES, safe
+from outlast.cli.wording import duration, number, phase, took
+from outlast.client.answers import Operation, Progress, ResourceProgress
+
+_RESOURCES_SHOWN: Final = 12
+_MARKS: Final = {
+    "succeeded": "✓",
+    "failed": "✗",
+    "cancelled": "■",
+    "running": "●",
+    "cancelling": "◐",
+    "unchanged": "=",
+}
+
+
+class OperationView:
+    """Drawn again and again by rich; `operation` is replaced whenever it has changed."""
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        self._trouble: str | None = None
+        self._again_at = 0.0
+
+    def show(self, operation: Operation) -> None:
+        """Show this from now on."""
+        self.operation = operation
+        self._trouble = None
+
+    def trouble(self, reason: str, seconds: float) -> None:
+        """Show that the server does not answer, and when it is asked again."""
+        self._trouble = reason
+        self._again_at = time.monotonic() + seconds
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        operation = self.operation
+        parts: list[RenderableType] = [self._headline()]
+        if operation.progress is not None and operation.attempt == operation.progress.attempt:
+            parts.extend(_progress(operation, operation.progress))
+        if self._trouble is not None:
+            left = max(0.0, self._again_at - time.monotonic())
+            parts.append(
+                Text(f"  no answer ({safe(self._trouble)}); asking again in {left:.0f} s", "yellow")
+            )
+        yield Group(*parts)
+
+    def _headline(self) -> Text:
+        operation = self.operation
+        state = phase(operation)
+        text = Text()
+        text.append(f"{_MARKS.get(state, '○')} {state}", style=STATE_STYLES.get(state, "bold"))
+        text.append(f"  {operation.kind}  ", style="bold")
+        text.append(operation.id, style="dim")
+        if operation.attempt > 1:
+            text.append(f"  attempt {operation.attempt} of {operation.attempts_max}")
+        ran = took(operation)
+        if ran:
+            text.append(f"  {ran}", style="dim")
+        return text
+
+
+def progress_text(progress: Progress, *, is_running: bool = True) -> str:
+    """How far it is, in one line: `45%  12,345 of 30,000 rows  1,200 rows/s  12 s left`."""
+    parts: list[str] = []
+    unit = f" {progress.unit}" if progress.unit else ""
+    if progress.done is not None and progress.total:
+        parts.append(f"{min(1.0, progress.done / progress.total):4.0%}")
+        if progress.unit not in {"%", "percent"}:
+            parts.append(f"{number(progress.done)} of {number(progress.total)}{unit}")
+    elif progress.done is not None:
+        parts.append(f"{number(progress.done)}{unit}")
+    if progress.rate_per_second and is_running:
+        parts.append(f"{number(progress.rate_per_second)}{unit}/s")
+    if progress.eta_seconds is not None and is_running:
+        parts.append(f"{duration(progress.eta_seconds)} left")
+    return "  ".join(parts)
+
+
+def _progress(operation: Operation, progress: Progress) -> list[RenderableType]:
+    line = Table.grid(padding=(0, 1))
+    line.add_column(no_wrap=True)
+    line.add_column(no_wrap=True, overflow="ellipsis")
+    has_total = progress.done is not None and bool(progress.total)
+    is_running = operation.state == "running"
+    bar = ProgressBar(
+        total=progress.total or 100,
+        completed=(progress.done or 0) if has_total else 0,
+        width=30,
+        pulse=is_running and not has_total,
+        animation_time=time.monotonic(),
+    )
+    if has_total or is_running:
+        line.add_row(Group(bar), Text(safe(progress_text(progress, is_running=is_running))))
+    parts: list[RenderableType] = [line]
+    words = "  ".join(part for part in (progress.stage, progress.message) if part)
+    if words and is_running:
+        parts.append(Text(f"  {safe(words)}", style="dim", overflow="ellipsis", no_wrap=True))
+    if progress.resources:
+        parts.append(_resources(progress.resources, operation))
+    return parts
+
+
+def _resources(resources: Sequence[ResourceProgress], operation: Operation) -> RenderableType:
+    """The things worked on: those under way first, then what is yet to come, then what is done."""
+    order = {"running": 0, "failed": 1, "pending": 2}
+    ranked = sorted(resources, key=lambda one: order.get(one.status, 3))
+    shown = ranked if operation.is_terminal else ranked[:_RESOURCES_SHOWN]
+    table = Table.grid(padding=(0, 2))
+    for one in shown:
+        table.add_row(
+            Text(f"  {_MARKS.get(one.status, '○')}", style=STATE_STYLES.get(one.status, "")),
+            Text(safe(one.type), style="dim"),
+            Text(safe(one.name or one.urn)),
+            Text(safe(one.operation)),
+            Text("" if one.duration_seconds is None else duration(one.duration_seconds), "dim"),
+        )
+    hidden = len(ranked) - len(shown)
+    return Group(table, Text(f"  and {hidden} more", "dim")) if hidden else table
