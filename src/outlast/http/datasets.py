@@ -1,7 +1,7 @@
 """Datasets: tables of immutable versions."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Any, Final, cast, get_args
+from collections.abc import Sequence
+from typing import Final, cast, get_args
 
 import msgspec
 
@@ -12,6 +12,7 @@ from outlast.http.paging import page_position, page_token
 from outlast.http.parsing import check_encoding, parse_integer, read_json, upload_chunks
 from outlast.http.rendering import Instant, encode, instant
 from outlast.http.routing import Answer, Call, Parameter, Route
+from outlast.http.streaming import begin
 from outlast.operations.errors import Invalid, InvalidPageToken
 from outlast.resources.datasets import Column, Dataset, Datasets, Version
 from outlast.resources.datasets.calls import Format
@@ -347,24 +348,12 @@ class DatasetRoutes:
         version = await self._datasets.version(call.principal, ref, call.one("version"))
         pieces = self._datasets.export(call.principal, ref, version.version, format)
         name = f"{version.dataset_id}-{version.version}.{format}"
-        # The first piece is asked for here: what cannot be read is an error, not a broken file.
-        first = await anext(pieces, b"")
         return Answer(
             media=_MEDIA_OF[format],
             headers=[(b"content-disposition", f'attachment; filename="{name}"'.encode())],
-            stream=_rest(first, pieces),
+            # Begun here: what cannot be read is an error, not a broken file.
+            stream=await begin(pieces),
         )
-
-
-async def _rest(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    try:
-        yield first
-        async for piece in pieces:
-            yield piece
-    finally:
-        close: Any = getattr(pieces, "aclose", None)
-        if close is not None:
-            await close()
 
 
 def _format(call: Call) -> Format:

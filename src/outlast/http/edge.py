@@ -3,7 +3,6 @@
 import logging
 import secrets
 from collections.abc import Mapping
-from contextlib import aclosing
 from time import perf_counter
 from typing import Final
 
@@ -14,7 +13,7 @@ from outlast.http.auth import authenticate
 from outlast.http.errors import ClientGone, Internal, MethodNotAllowed, problem_answer
 from outlast.http.metrics import Metrics
 from outlast.http.parsing import parse_headers, parse_query, parse_request_id
-from outlast.http.routing import Answer, Call, Route, Table
+from outlast.http.routing import Answer, Call, Route, Stream, Table
 from outlast.http.streaming import while_connected
 from outlast.operations.errors import NotFound, OutlastError
 
@@ -133,24 +132,24 @@ class _Exchange:
             if stream is None:
                 headers.append((b"content-length", b"%d" % len(body)))
         self._status = answer.status
+        start = {"type": "http.response.start", "status": answer.status, "headers": headers}
         is_head = self._scope["method"] == "HEAD"
-        await self._send(
-            {"type": "http.response.start", "status": answer.status, "headers": headers}
-        )
         if stream is None:
+            await self._send(start)
             await self._send({"type": "http.response.body", "body": b"" if is_head else body})
-        elif is_head:
-            await stream.aclose()
-            await self._send({"type": "http.response.body", "body": b""})
-        else:
-            await while_connected(self._receive, self._pump(answer))
-
-    async def _pump(self, answer: Answer) -> None:
-        if answer.stream is None:
             return
-        async with aclosing(answer.stream) as pieces:
-            async for piece in pieces:
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        try:
+            await self._send(start)
+            if is_head:
+                await self._send({"type": "http.response.body", "body": b""})
+            else:
+                await while_connected(self._receive, self._pump(stream))
+        finally:
+            await stream.aclose()
+
+    async def _pump(self, stream: Stream) -> None:
+        async for piece in stream:
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 
 

@@ -1,9 +1,9 @@
 """What a route is, what its handler is given, and what it answers."""
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from starlette.routing import compile_path
 from starlette.types import Receive
@@ -15,6 +15,16 @@ Header: TypeAlias = tuple[bytes, bytes]
 JSON_MEDIA: Final = b"application/json"
 
 
+class Stream(Protocol):
+    """A body that comes in pieces. It is closed in every case, also before it was read."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces."""
+
+    async def aclose(self) -> None:
+        """Let go of what the stream holds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A response. With a `stream`, `body` is not used. `cache` is what Cache-Control says."""
@@ -24,7 +34,7 @@ class Answer:
     headers: Sequence[Header] = ()
     media: bytes = JSON_MEDIA
     cache: bytes = b"no-store"
-    stream: AsyncGenerator[bytes, None] | None = None
+    stream: Stream | None = None
 
 
 class Call:

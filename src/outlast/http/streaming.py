@@ -1,7 +1,7 @@
 """Answers that take their time: whoever waits is let go as soon as the client is gone."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final, TypeVar
 
@@ -10,6 +10,7 @@ from starlette.types import Receive
 from outlast.engine import Engine, Principal
 from outlast.http.errors import ClientGone
 from outlast.http.rendering import encode, view
+from outlast.http.routing import Stream
 from outlast.operations.errors import OutlastError
 from outlast.operations.model import Operation
 
@@ -57,6 +58,32 @@ async def _drop(task: asyncio.Future[T]) -> None:
         task.exception()
 
 
+async def begin(pieces: AsyncIterator[bytes]) -> Stream:
+    """A stream of pieces, the first of which is there. Raises what stands in its way."""
+    return _Begun(await anext(pieces, b""), pieces)
+
+
+class _Begun:
+    """Unlike a generator that has not been started, it lets go of what it holds when closed."""
+
+    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
+        self._first: bytes | None = first
+        self._rest = rest
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first is None:
+            return await anext(self._rest)
+        first, self._first = self._first, None
+        return first
+
+    async def aclose(self) -> None:
+        if isinstance(self._rest, AsyncGenerator):
+            await self._rest.aclose()
+
+
 class OperationStream:
     """Server-sent events: an operation now, then after every change until it has ended."""
 
@@ -65,16 +92,14 @@ class OperationStream:
         self._engine = engine
         self._allow = allow
 
-    async def open(
-        self, principal: Principal, ref: str, last_seen: int | None
-    ) -> AsyncGenerator[bytes, None] | None:
+    async def open(self, principal: Principal, ref: str, last_seen: int | None) -> Stream | None:
         """The events, or None when the client has seen the end. Raises what the engine does."""
         changes = self._engine.watch(principal, ref)
         operation = await anext(changes)
         if last_seen == operation.revision and operation.state.is_terminal:
             await changes.aclose()
             return None
-        return self._events(changes, operation, last_seen)
+        return await begin(self._events(changes, operation, last_seen))
 
     async def _events(
         self,

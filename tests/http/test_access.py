@@ -1,0 +1,201 @@
+"""Who may call what: every route of the table, with every role and from another tenant."""
+
+import pytest
+from serving import HOME, problem_of
+
+from outlast.engine.access import ALLOWED, Role, Verb
+
+JSONL = {"Content-Type": "application/x-ndjson"}
+OPEN = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
+OF_ONE = [
+    ("GET", "/v1/operations/{operation}", {}),
+    ("GET", "/v1/operations/{operation}?wait=1", {}),
+    ("GET", "/v1/operations/{operation}/events", {}),
+    ("GET", "/v1/operations/{operation}/events", {"headers": {"Accept": "text/event-stream"}}),
+    ("GET", "/v1/operations/{operation}/logs", {}),
+    ("POST", "/v1/operations/{operation}/cancel", {}),
+    ("POST", "/v1/operations/{operation}/retry", {}),
+    ("DELETE", "/v1/operations/{operation}", {}),
+    ("GET", "/v1/datasets/{dataset}", {}),
+    ("GET", "/v1/datasets/{dataset}/versions", {}),
+    ("GET", "/v1/datasets/{dataset}/versions/{version}", {}),
+    ("GET", "/v1/datasets/{dataset}/rows", {}),
+    ("GET", "/v1/datasets/{dataset}/export", {}),
+    ("POST", "/v1/datasets/{dataset}/versions", {"content": b'{"a":1}\n', "headers": JSONL}),
+    ("DELETE", "/v1/datasets/{dataset}", {}),
+    ("POST", "/v1/tokens/{token}/rotate", {}),
+    ("DELETE", "/v1/tokens/{token}", {}),
+]
+"""Requests for one thing of a tenant."""
+
+OF_MANY = [
+    ("GET", "/v1/operations", {}),
+    ("POST", "/v1/operations", {"json": {"kind": "add", "spec": {"a": 1}}}),
+    ("POST", "/v1/operations:batch", {"json": {"operations": []}}),
+    ("POST", "/v1/operations:cancel", {"json": {"filter": {"project": "none"}}}),
+    ("GET", "/v1/kinds", {}),
+    ("GET", "/v1/kinds/add", {}),
+    ("GET", "/v1/datasets", {}),
+    ("POST", "/v1/datasets", {"json": {"name": "fresh"}}),
+    ("GET", "/v1/tokens", {}),
+    ("POST", "/v1/tokens", {"json": {"role": "viewer"}}),
+    ("GET", "/v1/audit", {}),
+    ("GET", "/v1/tenants", {}),
+    ("POST", "/v1/tenants", {"json": {"name": "new-one"}}),
+]
+"""Requests for a collection."""
+
+NAMES = ["operation", "dataset", "version", "token"]
+
+
+@pytest.fixture
+async def things(serving):
+    """Ids of one thing of each type in the tenant `away`."""
+    owner = serving.client("admin", "away")
+    operation = await serving.submit(owner)
+    dataset = (await owner.post("/v1/datasets", json={"name": "numbers"})).json()
+    answer = await owner.post("/v1/datasets/numbers/versions", content=b'{"a":1}\n', headers=JSONL)
+    token = (await owner.post("/v1/tokens", json={"role": "viewer"})).json()["token"]
+    return {
+        "operation": operation["id"],
+        "dataset": dataset["id"],
+        "version": answer.json()["version"],
+        "token": token["id"],
+    }
+
+
+def test_these_tables_name_every_route(serving):
+    tried = {(method, _template(url)) for method, url, _ in OF_ONE + OF_MANY}
+    routes = {(route.method, route.path) for route in serving.app.table.routes}
+    assert {route for route in routes if route[1] not in OPEN} == tried
+
+
+def _template(url):
+    path = url.partition("?")[0].replace("/v1/kinds/add", "/v1/kinds/{name}")
+    for name, shown in (("operation", "ref"), ("dataset", "ref"), ("token", "id")):
+        path = path.replace(f"{{{name}}}", f"{{{shown}}}")
+    return path
+
+
+@pytest.mark.parametrize(("method", "url", "extra"), OF_ONE, ids=lambda value: str(value)[:40])
+async def test_not_yours_looks_exactly_like_not_there(serving, things, method, url, extra):
+    mine = serving.client("admin", HOME)
+    missing = dict.fromkeys(NAMES, "0" * 20)
+    theirs = await mine.request(method, url.format(**things), **extra)
+    nothing = await mine.request(method, url.format(**missing), **extra)
+    assert theirs.status_code == nothing.status_code == 404
+    bodies = [problem_of(answer) for answer in (theirs, nothing)]
+    for body in bodies:
+        del body["request_id"]
+        body["detail"] = body["detail"].replace(things["dataset"], "0" * 20)
+        body["detail"] = body["detail"].replace(things["version"], "0" * 20)
+    assert bodies[0] == bodies[1]
+    hidden = {"date", "x-request-id", "content-length"}
+    headers = [
+        {name: value for name, value in answer.headers.items() if name not in hidden}
+        for answer in (theirs, nothing)
+    ]
+    assert headers[0] == headers[1]
+
+
+async def test_lists_show_only_the_tenants_own(serving, things):
+    mine = serving.client("admin", HOME)
+    assert (await mine.get("/v1/operations")).json()["operations"] == []
+    assert (await mine.get("/v1/datasets")).json()["datasets"] == []
+    tokens = (await mine.get("/v1/tokens")).json()["tokens"]
+    assert {token["tenant"] for token in tokens} == {HOME}
+    assert things["token"] not in {token["id"] for token in tokens}
+    targets = {record["target"] for record in (await mine.get("/v1/audit")).json()["records"]}
+    assert not targets & set(things.values())
+    wish = {"filter": {}}
+    assert (await mine.post("/v1/operations:cancel", json=wish)).json()["matched"] == 0
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_role_may_do_what_its_verbs_say_and_nothing_else(serving, things, role):
+    caller = serving.client(role, "away")
+    verbs = {(route.method, route.path): route.verb for route in serving.app.table.routes}
+    for method, url, extra in OF_MANY + OF_ONE:
+        verb = verbs[method, _template(url)]
+        if url.endswith("/events") and extra:
+            continue  # a stream that is allowed does not end
+        answer = await caller.request(method, url.format(**things), **extra)
+        if verb in ALLOWED[role]:
+            may_differ = role is Role.SUBMITTER and verb is Verb.SUBMIT and "{" in url
+            assert answer.status_code != 403 or may_differ, (url, answer.text)
+            assert answer.status_code != 401
+        else:
+            assert problem_of(answer)["code"] == "forbidden", (url, answer.text)
+
+
+async def test_a_submitter_may_not_touch_what_others_made(serving, things):
+    caller = serving.client("submitter", "away")
+    for rest in ("/cancel", "/retry"):
+        answer = await caller.post(f"/v1/operations/{things['operation']}{rest}")
+        assert problem_of(answer)["code"] == "forbidden"
+    for url in (f"/v1/operations/{things['operation']}", f"/v1/datasets/{things['dataset']}"):
+        assert problem_of(await caller.delete(url))["code"] == "forbidden"
+
+
+async def test_no_token_and_a_wrong_one_look_the_same(serving, things):
+    good = serving.texts[HOME, Role.ADMIN]
+    wrong = [
+        None, "", "Bearer", "Bearer ", "Bearer x", f"Basic {good}", good, f"Bearer {good}x",
+        f"Bearer {good[:-1]}", "Bearer olt__", f"Bearer {good}, Bearer {good}", "Bearer é",
+        f"Bearer olt_{things['token']}_x", "Bearer olt_" + "0" * 20 + "_x",
+    ]  # fmt: skip
+    answers = []
+    for value in wrong:
+        client = serving.client(None)
+        headers = {} if value is None else {"Authorization": value.encode()}
+        answer = await client.get("/v1/operations", headers={**headers, "X-Request-Id": "same"})
+        assert answer.headers["www-authenticate"] == 'Bearer realm="outlast"'
+        answers.append((answer.status_code, answer.text))
+    assert set(answers) == {(401, answers[0][1])}
+
+
+async def test_the_scheme_is_read_in_any_case(serving):
+    client = serving.client(None, Authorization=f"bearer  {serving.texts[HOME, Role.VIEWER]}")
+    assert (await client.get("/v1/operations")).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["token", "access_token", "Access_Token", "api_key"])
+@pytest.mark.parametrize("url", ["/v1/operations", "/healthz", "/openapi.json", "/metrics"])
+async def test_a_token_in_a_url_is_refused(serving, client, name, url):
+    answer = await client.get(url, params={name: serving.texts[HOME, Role.ADMIN]})
+    problem = problem_of(answer)
+    assert answer.status_code == 400
+    assert "Authorization: Bearer" in problem["detail"]
+    assert serving.texts[HOME, Role.ADMIN] not in answer.text
+
+
+async def test_root_names_the_tenant_of_each_call(serving, things):
+    root = serving.client("root", "away")
+    answer = await root.get("/v1/operations")
+    assert [one["id"] for one in answer.json()["operations"]] == [things["operation"]]
+    del root.headers["Outlast-Tenant"]
+    answer = await root.get("/v1/operations")
+    assert (answer.status_code, problem_of(answer)["code"]) == (400, "invalid_request")
+    assert (await root.get("/v1/tenants")).status_code == 200
+    answer = await root.get("/v1/operations", headers={"Outlast-Tenant": "nowhere"})
+    assert problem_of(answer)["code"] == "not_found"
+
+
+async def test_others_may_name_only_their_own_tenant(serving):
+    admin = serving.client("admin", HOME)
+    for name, status in ((HOME, 200), ("away", 403), ("nowhere", 403), ("system", 403)):
+        answer = await admin.get("/v1/operations", headers={"Outlast-Tenant": name})
+        assert answer.status_code == status
+    answer = await admin.get("/v1/operations", headers={"Outlast-Tenant": "é".encode()})
+    assert answer.status_code == 400
+
+
+async def test_an_admin_cannot_take_over_a_root_token(serving, client):
+    tokens = (await client.get("/v1/tokens")).json()["tokens"]
+    [root] = [token for token in tokens if token["role"] == "root"]
+    for answer in (
+        await client.post(f"/v1/tokens/{root['id']}/rotate"),
+        await client.delete(f"/v1/tokens/{root['id']}"),
+        await client.post("/v1/tokens", json={"role": "root"}),
+    ):
+        assert (answer.status_code, problem_of(answer)["code"]) == (403, "forbidden")
