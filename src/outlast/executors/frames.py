@@ -48,6 +48,7 @@ class WorkerEnd:
         self._writer = writer
         self._in_window = 0
         self._window_began = 0.0
+        self._is_hurried = False
 
     def send(self, message: ToChild) -> None:
         """Send what the child will read when it can. Nothing happens if it is gone."""
@@ -67,6 +68,10 @@ class WorkerEnd:
         await self._slow_down()
         return message
 
+    def hurry(self) -> None:
+        """The child is gone: what it has sent is all there is."""
+        self._is_hurried = True
+
     def close(self) -> None:
         """Give the channel back."""
         self._writer.close()
@@ -78,7 +83,7 @@ class WorkerEnd:
         now = asyncio.get_running_loop().time()
         ahead = self._in_window / _FRAMES_PER_SECOND_MAX - (now - self._window_began)
         self._in_window, self._window_began = 0, now
-        if ahead > 0:
+        if ahead > 0 and not self._is_hurried:
             await asyncio.sleep(ahead)
             self._window_began += ahead
 

@@ -21,6 +21,7 @@ from outlast.executors.workdirs import WorkFolder, remove
 from outlast.operations.errors import Unavailable
 
 _SANDBOX_PROCESSES_MAX: Final = 512
+_IMPORT_SECONDS_MAX: Final = 120
 _PASSED_ON: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HOME", "TMPDIR")
 _BOOTSTRAP: Final = """\
 import sys
@@ -165,9 +166,15 @@ class Launcher:
 
     async def _make_sure(self, ward: Ward, blueprint: Blueprint) -> None:
         try:
-            first = await ward.channel.receive()
+            async with asyncio.timeout(_IMPORT_SECONDS_MAX):
+                first = await ward.channel.receive()
         except Garbage as error:
-            raise Unavailable(f"a child got off to a bad start: {error}") from error
+            raise BrokenModule(f"the child is not itself: {error}", "") from error
+        except TimeoutError as error:
+            text = (
+                f"{', '.join(blueprint.modules)} took more than {_IMPORT_SECONDS_MAX} s to import"
+            )
+            raise BrokenModule(text, "") from error
         match first:
             case Ready(pid=pid, locked=locked):
                 ward.child_pid, ward.locked = pid, locked

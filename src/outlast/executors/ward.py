@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,6 +20,7 @@ from outlast.executors.users import User
 from outlast.executors.workdirs import remove
 
 _BACKSTOP_SECONDS: Final = 10.0
+_OUTPUT_BYTES_WAITING: Final = 1 << 20
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,7 @@ class Ward:
 
     channel: WorkerEnd
     output: asyncio.StreamReader
+    _output_transport: asyncio.BaseTransport
 
     def __init__(
         self, process: subprocess.Popen[bytes], ends: Ends, workdir: Path, user: User | None
@@ -66,10 +69,12 @@ class Ward:
         """Take up the worker's ends."""
         ward = cls(process, ends, workdir, user)
         ward.channel = WorkerEnd(*await asyncio.open_unix_connection(sock=ends.data))
-        ward.output = asyncio.StreamReader()
+        # Nobody reads it while the child waits, so there is room for what imports may print.
+        ward.output = asyncio.StreamReader(limit=_OUTPUT_BYTES_WAITING)
         pipe = os.fdopen(ends.output, "rb", buffering=0)
-        loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(ward.output), pipe)
+        ward._output_transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(ward.output), pipe
+        )
         return ward
 
     def send(self, message: ToChild) -> None:
@@ -104,10 +109,20 @@ class Ward:
         """Whether no process of it is left."""
         return self._watch.done()
 
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Call this when no process of it is left."""
+        self._watch.add_done_callback(lambda _: callback())
+
+    def hang_up(self) -> None:
+        """Give the worker's ends back, when nothing is left to be read from them."""
+        self.channel.close()
+        self._output_transport.close()
+
     async def dispose(self) -> None:
         """Kill what is left of it, and remove its folder."""
         self.kill()
         await self.ended()
+        self.hang_up()
         await asyncio.to_thread(remove, self.workdir)
 
     def _order(self, order: bytes, value: float) -> None:
