@@ -1,0 +1,1 @@
+"""What kinds read and write: objects and datasets."""

@@ -1,0 +1,132 @@
+"""Garbage collection: temporary datasets that have expired, and objects that nothing names."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from outlast.engine.access import SYSTEM_TENANT
+from outlast.operations.errors import RevisionMismatch
+from outlast.operations.kind import Resource
+from outlast.resources.datasets import model
+from outlast.resources.datasets.library import delete_dataset
+from outlast.resources.datasets.publishing import DAY
+from outlast.resources.datasets.resolving import dataset_document, version_document
+from outlast.resources.objects import ObjectStore
+from outlast.store.port import AuditEntry, CatalogStore
+
+_PAGE: Final = 200
+_CANDIDATES_MAX: Final = 10_000
+_ACTOR: Final = "outlast"
+
+
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """How much went: temporary datasets, objects, and what interrupted writes had left."""
+
+    datasets: int = 0
+    objects: int = 0
+    leftovers: int = 0
+
+
+class Collector:
+    """Collects what no version names. Any process may run it, and any number at once.
+
+    An object goes only when no version of its tenant names it and it has been neither stored nor
+    touched for a day: whoever publishes touches what it reuses before it writes the version.
+    """
+
+    def __init__(
+        self,
+        catalog: CatalogStore,
+        objects: ObjectStore,
+        *,
+        now: Callable[[], int],
+        spool: Path,
+    ) -> None:
+        self._catalog = catalog
+        self._objects = objects
+        self._now = now
+        self._spool = spool
+
+    async def collect(self) -> Collected:
+        """One round over all tenants."""
+        datasets = objects = 0
+        async for tenant in self._pages(SYSTEM_TENANT, "tenant"):
+            datasets += await self.expire(tenant.id)
+            objects += await self.sweep(tenant.id)
+        before = self._now() - DAY
+        leftovers = await self._objects.delete_leftovers(before)
+        leftovers += await asyncio.to_thread(_delete_old_files, self._spool, before)
+        return Collected(datasets=datasets, objects=objects, leftovers=leftovers)
+
+    async def expire(self, tenant: str) -> int:
+        """Delete a tenant's temporary datasets whose time has come; how many."""
+        gone = 0
+        now = self._now()
+        async for dataset in self._pages(tenant, model.DATASET, temporary="true"):
+            expire_at = dataset_document(dataset).expire_at
+            if expire_at is None or expire_at > now:
+                continue
+            audit = AuditEntry(actor=_ACTOR, action="dataset.expire", target=dataset.id)
+            try:
+                await delete_dataset(self._catalog, dataset, audit)
+            except RevisionMismatch:
+                # Somebody has just published into it, which renews it, or deleted it.
+                continue
+            gone += 1
+        return gone
+
+    async def sweep(self, tenant: str) -> int:
+        """Delete a tenant's old objects that no version names; how many."""
+        before = self._now() - DAY
+        gone = 0
+        for prefix in (model.parts_prefix(tenant), model.manifests_prefix(tenant)):
+            candidates: set[str] = set()
+            async for info in self._objects.walk(prefix):
+                if info.modified_at < before:
+                    candidates.add(info.key)
+                if len(candidates) >= _CANDIDATES_MAX:
+                    gone += await self._delete_unnamed(tenant, candidates, before)
+                    candidates = set()
+            gone += await self._delete_unnamed(tenant, candidates, before)
+        return gone
+
+    async def _delete_unnamed(self, tenant: str, candidates: set[str], before: int) -> int:
+        if not candidates:
+            return 0
+        async for resource in self._pages(tenant, model.VERSION):
+            manifest = version_document(resource).manifest
+            candidates.discard(model.manifest_key(tenant, manifest.version))
+            candidates.difference_update(
+                model.part_key(tenant, part.sha256) for part in manifest.parts
+            )
+        gone = 0
+        for key in candidates:
+            gone += await self._objects.delete(key, unless_modified_since=before)
+        return gone
+
+    async def _pages(self, tenant: str, type: str, **fields: str) -> AsyncIterator[Resource]:
+        before_id: str | None = None
+        while True:
+            found = await self._catalog.find(
+                tenant, type, fields=fields or None, before_id=before_id, limit=_PAGE
+            )
+            for resource in found:
+                yield resource
+            if len(found) < _PAGE:
+                return
+            before_id = found[-1].id
+
+
+def _delete_old_files(folder: Path, before: int) -> int:
+    gone = 0
+    for path in folder.iterdir():
+        try:
+            if path.stat().st_mtime_ns // 1000 < before:
+                path.unlink()
+                gone += 1
+        except FileNotFoundError:
+            continue
+    return gone

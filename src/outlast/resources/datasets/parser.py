@@ -1,0 +1,218 @@
+"""Has bytes parsed, read and exported in locked children; this process sees only what they made."""
+
+import asyncio
+import contextlib
+import errno
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from outlast.operations.errors import Conflict, Invalid, StoreFull, TooLarge, Unavailable
+from outlast.resources.datasets import calls, model
+from outlast.resources.datasets.calls import (
+    ExportArguments,
+    Format,
+    ParseArguments,
+    RowsArguments,
+)
+from outlast.resources.datasets.model import Manifest, Part
+from outlast.resources.datasets.publishing import open_plain
+from outlast.resources.objects import ObjectStore
+
+MEMORY_BYTES: Final = 1024**3
+PAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+_CHUNK_BYTES: Final = 1024 * 1024
+_SECONDS_MIN: Final = 120.0
+_BYTES_PER_SECOND: Final = 2_000_000
+_UPLOAD: Final = "upload"
+
+
+class Called(Protocol):
+    """What a locked child left: its answer, and the folder with the files that it made."""
+
+    @property
+    def answer(self) -> Any:
+        """What the function answered, decoded."""
+
+    @property
+    def folder(self) -> Path:
+        """The child's folder: what is in it may be hostile."""
+
+
+class Sandbox(Protocol):
+    """Calls a function in a locked child of its own; the folder is there inside the context."""
+
+    def __call__(
+        self,
+        target: str,
+        arguments: bytes,
+        *,
+        inputs: Mapping[str, Path],
+        timeout_seconds: float,
+        memory_bytes: int,
+    ) -> AbstractAsyncContextManager[Called]:
+        """`target` is "module:function"; `inputs` are staged read-only under their names."""
+
+
+class Parsed(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts that were made of an upload, as files of a folder, and their manifest."""
+
+    manifest: Manifest
+    files: tuple[str, ...]
+    folder: Path
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the functions of `calls` answer: a manifest with files, a file, or what is wrong."""
+
+    manifest: Manifest | None = None
+    files: tuple[str, ...] = ()
+    file: str | None = None
+    code: str | None = None
+    message: str = ""
+
+
+class Parser:
+    """The only way from the bytes of callers to tables and back."""
+
+    def __init__(
+        self, sandbox: Sandbox, objects: ObjectStore, *, spool: Path, upload_bytes_max: int
+    ) -> None:
+        self._sandbox = sandbox
+        self._objects = objects
+        self._spool = spool
+        self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._upload_bytes_max = upload_bytes_max
+
+    @contextlib.asynccontextmanager
+    async def parse(self, chunks: AsyncIterator[bytes], format: Format) -> AsyncIterator[Parsed]:
+        """Spool a stream and make parts of it. Raises TooLarge, or Invalid saying what is wrong."""
+        spooled = self._spool / f"upload-{secrets.token_hex(16)}"
+        try:
+            size = await self._spool_chunks(chunks, spooled)
+            arguments = ParseArguments(file=_UPLOAD, format=format)
+            inputs = {_UPLOAD: spooled}
+            async with self._call(calls.PARSE, arguments, inputs, size) as (answer, folder):
+                if answer.manifest is None:
+                    raise Unavailable("the parser gave no manifest")
+                manifest = model.check_manifest(answer.manifest)
+                yield Parsed(manifest=manifest, files=answer.files, folder=folder)
+        finally:
+            await asyncio.to_thread(spooled.unlink, missing_ok=True)
+
+    async def rows(self, tenant: str, parts: Sequence[Part], offset: int, limit: int) -> bytes:
+        """Rows of some parts, as a JSON array. Raises TooLarge past the size of a page."""
+        async with self._staged(tenant, parts) as inputs:
+            arguments = RowsArguments(
+                files=tuple(inputs), offset=offset, limit=limit, bytes_max=PAGE_BYTES_MAX
+            )
+            size = sum(part.bytes for part in parts)
+            async with self._call(calls.READ_ROWS, arguments, inputs, size) as (answer, folder):
+                chunks = _output(folder, answer)
+                content = b"".join([chunk async for chunk in _bounded(chunks, PAGE_BYTES_MAX)])
+        try:
+            # A child may have been turned against us: what it wrote is not passed on unseen.
+            return bytes(msgspec.json.decode(content, type=msgspec.Raw))
+        except msgspec.DecodeError as error:
+            raise Unavailable("the rows that were read are not JSON") from error
+
+    async def export(
+        self, tenant: str, parts: Sequence[Part], format: Format
+    ) -> AsyncGenerator[bytes, None]:
+        """All rows of some parts as one file. Of text, one part at a time lies on disk."""
+        if format == "parquet" and len(parts) == 1:
+            async for chunk in self._objects.read(model.part_key(tenant, parts[0].sha256)):
+                yield chunk
+            return
+        pieces = [parts] if format == "parquet" else [[part] for part in parts]
+        for number, piece in enumerate(pieces):
+            async with self._staged(tenant, piece) as inputs:
+                arguments = ExportArguments(files=tuple(inputs), format=format, header=number == 0)
+                size = sum(part.bytes for part in piece)
+                async with self._call(calls.EXPORT, arguments, inputs, size) as (answer, folder):
+                    async for chunk in _output(folder, answer):
+                        yield chunk
+
+    async def _spool_chunks(self, chunks: AsyncIterator[bytes], path: Path) -> int:
+        size = 0
+        with _disk_errors():
+            await asyncio.to_thread(path.touch, 0o600)
+        with _disk_errors(), path.open("wb") as file:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > self._upload_bytes_max:
+                    raise TooLarge(f"uploads have at most {self._upload_bytes_max} bytes")
+                await asyncio.to_thread(file.write, chunk)
+        return size
+
+    @contextlib.asynccontextmanager
+    async def _staged(self, tenant: str, parts: Sequence[Part]) -> AsyncIterator[dict[str, Path]]:
+        """Local files that hold the parts, by the names that the child shall see."""
+        inputs: dict[str, Path] = {}
+        fetched: list[Path] = []
+        try:
+            for number, part in enumerate(parts):
+                key = model.part_key(tenant, part.sha256)
+                path = self._objects.local_path(key)
+                if path is None:
+                    path = self._spool / f"fetched-{secrets.token_hex(16)}"
+                    fetched.append(path)
+                    with _disk_errors():
+                        await self._objects.fetch(key, path)
+                inputs[f"{number:05}.parquet"] = path
+            yield inputs
+        finally:
+            for path in fetched:
+                await asyncio.to_thread(path.unlink, missing_ok=True)
+
+    @contextlib.asynccontextmanager
+    async def _call(
+        self, target: str, arguments: object, inputs: Mapping[str, Path], size: int
+    ) -> AsyncIterator[tuple[_Answer, Path]]:
+        async with self._sandbox(
+            target,
+            msgspec.json.encode(arguments),
+            inputs=inputs,
+            timeout_seconds=_SECONDS_MIN + size / _BYTES_PER_SECOND,
+            memory_bytes=MEMORY_BYTES,
+        ) as called:
+            try:
+                answer = msgspec.convert(called.answer, _Answer)
+            except msgspec.ValidationError as error:
+                raise Unavailable("the parser gave no answer that makes sense") from error
+            if answer.code is not None:
+                raise (TooLarge if answer.code == TooLarge.code else Invalid)(answer.message)
+            yield answer, called.folder
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise StoreFull from error
+        raise
+
+
+async def _output(folder: Path, answer: _Answer) -> AsyncIterator[bytes]:
+    try:
+        file = open_plain(folder, answer.file or "")
+    except Conflict as error:
+        raise Unavailable("the parser left no file") from error
+    with file:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+            yield chunk
+
+
+async def _bounded(chunks: AsyncIterator[bytes], bytes_max: int) -> AsyncIterator[bytes]:
+    left = bytes_max
+    async for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            raise TooLarge
+        yield chunk
