@@ -40,6 +40,11 @@ class DataFolder(msgspec.Struct, frozen=True):
         return self.root / "work"
 
     @property
+    def spool(self) -> Path:
+        """Files on their way in or out, on the same file system as the objects."""
+        return self.root / "spool"
+
+    @property
     def run(self) -> Path:
         """The sockets of the processes that use the folder."""
         return self.root / "run"
@@ -53,7 +58,8 @@ class DataFolder(msgspec.Struct, frozen=True):
         """Make what is missing and set the modes."""
         self.root.mkdir(mode=0o711, parents=True, exist_ok=True)
         self.root.chmod(0o711)
-        for folder, mode in ((self.objects, 0o700), (self.run, 0o700), (self.work, 0o711)):
+        for folder in (self.objects, self.run, self.spool, self.work):
+            mode = 0o711 if folder == self.work else 0o700
             folder.mkdir(mode=mode, exist_ok=True)
             folder.chmod(mode)
 

@@ -105,9 +105,23 @@ def load_settings(
             merged[name] = text.split(",") if name == "kinds" else text
     merged.update({name: value for name, value in flags.items() if value is not None})
     try:
-        return msgspec.convert(merged, Settings, strict=False)
+        return msgspec.convert(merged, Settings, strict=False, dec_hook=_to_path)
     except (msgspec.ValidationError, ValueError) as error:
         raise SettingsError(f"settings: {error}") from error
+
+
+def encode_settings(settings: Settings) -> bytes:
+    """Settings as one line of JSON, for a process of our own."""
+    return msgspec.json.encode(settings, enc_hook=str)
+
+
+def decode_settings(line: bytes) -> Settings:
+    """What `encode_settings` wrote."""
+    return msgspec.json.decode(line, type=Settings, dec_hook=_to_path)
+
+
+def _to_path(_: type, value: Any) -> Path:
+    return Path(value)
 
 
 def _read_file(file: Path) -> dict[str, Any]:
