@@ -138,7 +138,10 @@ def list_tokens(office: Office, screen: Screen) -> None:
 @click.argument("id")
 @_at_an_office
 def rotate_token(office: Office, screen: Screen, id: str) -> None:
-    """Give the token ID a new secret and print it, this once. The old one is refused at once."""
+    """Give a token a new secret, and print it this once.
+
+    The old secret is refused at once.
+    """
     _show_new(screen, office.rotate_token(id))
 
 

@@ -76,9 +76,9 @@ def create(session: Session, name: str) -> None:
 @click.option("--name", help="A name for the new version, unique in its dataset.")
 @talking
 def upload(session: Session, dataset: str, file: Path, *, name: str | None) -> None:
-    """Make the rows of FILE the new current version of DATASET, which is created if need be.
+    """Make the rows of a file the current version of a dataset.
 
-    The suffix tells the format: .parquet, .csv, .jsonl or .ndjson.
+    DATASET is created if there is none of this name or id. The suffix tells the format: .parquet, .csv, .jsonl or .ndjson.
     """
     client, screen = session.client, session.screen
     try:

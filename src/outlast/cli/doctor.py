@@ -90,12 +90,15 @@ def _sandbox() -> Finding:
     from outlast import app  # noqa: PLC0415  as above
 
     report = app.sandbox_report()
+    words = f"files: {report.files or 'open'}; network: {report.network or 'open'}"
+    if report.details:
+        words += f" ({report.details})"
     if report.holds:
-        return Finding("sandbox", "ok", report.description)
+        return Finding("sandbox", "ok", words)
     return Finding(
         "sandbox",
         "bad",
-        f"{report.description}. Kinds with untrusted engines (SQL) do not start here, unless "
+        f"{words}. Kinds with untrusted engines, such as SQL, do not start here unless "
         "`outlast serve` is told --allow-unsandboxed.",
     )
 

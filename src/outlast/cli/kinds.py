@@ -42,7 +42,7 @@ def list_kinds(session: Session) -> None:
 @click.argument("name")
 @talking
 def show_kind(session: Session, name: str) -> None:
-    """Show the kind NAME with the JSON Schemas of its spec and its result."""
+    """Show a kind with the JSON Schemas of its spec and its result."""
     kind = session.client.kind(name)
     if session.screen.is_json:
         session.screen.json(kind)

@@ -36,9 +36,10 @@ def duration(seconds: float) -> str:
 def age(then: datetime) -> str:
     """As `3 min ago`."""
     seconds = (present() - then).total_seconds()
-    if seconds < 1:
-        return "just now"
-    return f"{duration(max(10, seconds)).split(' ', 2)[0]} {_unit(seconds)} ago"
+    for size, unit in _STEPS:
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now"
 
 
 def instant(then: datetime | None) -> str:
@@ -83,7 +84,3 @@ def phase(operation: Operation) -> str:
     ):
         return "scheduled"
     return operation.state
-
-
-def _unit(seconds: float) -> str:
-    return next((unit for size, unit in _STEPS if seconds >= size), "s")

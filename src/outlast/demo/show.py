@@ -196,7 +196,7 @@ def _sandbox_flags(console: Console) -> Sequence[str]:
         return ()
     console.print(
         Text(
-            f"No sandbox holds on this machine ({report.description}). The demonstration runs its "
+            f"No sandbox holds on this machine ({report.details}). The demonstration runs its "
             "own queries only, so it passes --allow-unsandboxed; think before you do.",
             "yellow",
         )
