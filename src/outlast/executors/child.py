@@ -94,14 +94,14 @@ def _kinds(modules: list[ModuleType]) -> dict[str, Kind]:
 def _run_attempt(
     channel: ChildEnd, assigned: Assigned, kinds: Mapping[str, Kind], locked: Locked | None
 ) -> None:
-    _enter(assigned.workdir, locked)
+    workdir = _enter(assigned.workdir, locked)
     name = assigned.assignment.kind
     if name not in kinds:
         message = f"module {assigned.assignment.module} has no kind {name!r}"
         failure = Failure(code="unknown_kind", message=message, fault="platform", retryable=True)
         channel.send(Ended(outcome=Failed(failure=failure)))
         return
-    context = ChildContext(channel, assigned)
+    context = ChildContext(channel, assigned, workdir)
     handling = Handling(kinds[name], assigned.limits)
     try:
         plan = handling.decode_plan(assigned.assignment.plan)
@@ -146,24 +146,26 @@ def _ended_by_error(error: BaseException, locked: Locked | None) -> Ended:
 
 
 def _run_call(channel: ChildEnd, called: Called, locked: Locked | None) -> None:
-    _enter(called.workdir, locked)
+    workdir = _enter(called.workdir, locked)
     module, _, function = called.target.partition(":")
     try:
         call = getattr(sys.modules[module], function)
-        value = call(documents.decode(called.arguments), Path())
+        value = call(called.arguments, workdir)
         channel.send(CallEnded(value=documents.encode(value)))
     except BaseException as error:  # noqa: BLE001  the edge of a call
         ended = _ended_by_error(error, locked)
         channel.send(ended)
 
 
-def _enter(workdir: str, locked: Locked | None) -> None:
+def _enter(workdir: str, locked: Locked | None) -> Path:
+    """Go to the workdir; the path by which this user can reach it."""
     if locked is None:
         os.chdir(workdir)
-    else:
-        # It is there already, and may not be allowed to walk there from the root.
-        tempfile.tempdir = workdir if os.access(workdir, os.X_OK) else os.curdir
-        os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir
+        return Path(workdir)
+    # It is there already, and may not be allowed to walk there from the root.
+    path = workdir if os.access(workdir, os.X_OK) else os.curdir
+    os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = path
+    return Path(path)
 
 
 def _leave() -> NoReturn:

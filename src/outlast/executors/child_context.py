@@ -25,15 +25,13 @@ from outlast.operations.progress import Report
 class ChildContext(HandlerContext):
     """The Context that a handler is given."""
 
-    def __init__(self, channel: ChildEnd, assigned: Assigned) -> None:
+    def __init__(self, channel: ChildEnd, assigned: Assigned, workdir: Path) -> None:
         super().__init__(assigned.assignment, assigned.limits)
         self._channel = channel
         self._cancel_asked = False
         self._acknowledging = threading.Lock()
         self._acknowledged = False
-        # Another user may not be allowed to walk to it from the root; it is the working directory.
-        workdir = Path(assigned.workdir)
-        self._workdir = workdir if os.access(workdir, os.X_OK) else Path()
+        self._workdir = workdir
 
     @property
     def cancelled(self) -> bool:

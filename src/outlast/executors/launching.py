@@ -87,24 +87,20 @@ class Launcher:
     async def launch(self, blueprint: Blueprint) -> Ward:
         """A child that is ready. Raises BrokenModule; Unavailable, where its lock does not hold."""
         user = self._users.take() if self._separate(blueprint) else None
-        number = None if user is None else user.number
+        workdir = None
         try:
-            workdir = await asyncio.to_thread(self.work.make, number)
-        except OSError as error:
-            if user is not None:
-                user.release()
-            raise Unavailable(f"no folder for an attempt: {error}") from error
-        try:
+            workdir = self.work.make(None if user is None else user.number)
             ward = await self._start(blueprint, workdir, user)
         except BaseException as error:
             if user is not None:
                 user.release()
-            await asyncio.to_thread(remove, workdir)
+            if workdir is not None:
+                remove(workdir)
             if isinstance(error, OSError):
                 raise Unavailable(f"no child can be started: {error}") from error
             raise
-        ward.send(self._boot(blueprint, workdir, number))
         try:
+            ward.send(self._boot(blueprint, workdir, user))
             await self._make_sure(ward, blueprint)
         except BaseException:
             await ward.dispose()
@@ -114,13 +110,13 @@ class Launcher:
     def _separate(self, blueprint: Blueprint) -> bool:
         return blueprint.sandboxed and self._mechanisms.user and linux.may_change_user()
 
-    def _boot(self, blueprint: Blueprint, workdir: Path, user: int | None) -> Boot:
+    def _boot(self, blueprint: Blueprint, workdir: Path, user: User | None) -> Boot:
         lock = None
         if blueprint.sandboxed and linux.SUPPORTED:
             lock = Lock(
                 workdir=str(workdir),
                 hidden=[str(self.work.path.parent.resolve())],
-                user=user,
+                user=None if user is None else user.number,
                 mechanisms=self._mechanisms,
             )
         return Boot(modules=blueprint.modules, preload=blueprint.preload, lock=lock)
@@ -139,13 +135,8 @@ class Launcher:
             *(sys.executable, "-I", "-c", _BOOTSTRAP, *self._path),
         ]
         try:
-            process = await asyncio.to_thread(
-                subprocess.Popen[bytes],
-                command,
-                pass_fds=[number for number in passed if number >= 0],
-                env=self._child_environment(blueprint),
-                stdin=subprocess.DEVNULL,
-            )
+            descriptors = [number for number in passed if number >= 0]
+            process = await _spawn(command, descriptors, self._child_environment(blueprint))
         except BaseException:
             control.close()
             data.close()
@@ -199,6 +190,24 @@ def explain(locked: Locked | None) -> str:
     if locked.network is None:
         missing.append("network: neither a network namespace nor a seccomp filter")
     return "; ".join(missing + locked.refusals)
+
+
+async def _spawn(
+    command: list[str], descriptors: list[int], environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
+    def spawn() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603  the command is ours
+            command, pass_fds=descriptors, env=environment, stdin=subprocess.DEVNULL
+        )
+
+    spawning = asyncio.ensure_future(asyncio.to_thread(spawn))
+    try:
+        return await asyncio.shield(spawning)
+    except asyncio.CancelledError:
+        process = await spawning
+        process.kill()
+        process.wait()
+        raise
 
 
 def _guard_file() -> str:

@@ -32,7 +32,7 @@ class Assigned(_Message, frozen=True):
 
 
 class Called(_Message, frozen=True):
-    """To the child: one call of `module:function` with decoded arguments and the workdir."""
+    """To the child: one call of `module:function` with its arguments and the workdir."""
 
     target: str
     arguments: bytes

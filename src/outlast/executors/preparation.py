@@ -32,7 +32,7 @@ def answer_prepare(channel: ChildEnd, asked: PrepareAsked, kinds: Mapping[str, K
     except OutlastError as error:
         channel.send(
             Refused(
-                error=type(error).__name__,
+                error=_known_class(error),
                 message=error.message,
                 field_errors=error.field_errors,
                 details=documents.decode(documents.encode(error.details)),
@@ -40,6 +40,12 @@ def answer_prepare(channel: ChildEnd, asked: PrepareAsked, kinds: Mapping[str, K
         )
     except Exception as error:  # noqa: BLE001  the edge of a call into a kind
         channel.send(PrepareFailed(message=describe(error), trace=trace(error)))
+
+
+def _known_class(error: OutlastError) -> str:
+    """The name of its nearest class that the worker knows, too."""
+    known = (cls for cls in type(error).__mro__ if cls.__module__ == OutlastError.__module__)
+    return next(known).__name__
 
 
 def _prepare(kind: Kind, spec: bytes, catalog: "ChildCatalog") -> Prepared:

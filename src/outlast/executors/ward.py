@@ -21,6 +21,8 @@ from outlast.executors.workdirs import remove
 
 _BACKSTOP_SECONDS: Final = 10.0
 _OUTPUT_BYTES_WAITING: Final = 1 << 20
+_CHUNK_BYTES: Final = 1 << 16
+_DROPPED_BYTES_PER_SECOND_MAX: Final = 8 << 20
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,8 @@ class Ward:
         self._control.setblocking(False)  # noqa: FBT003  it has no name
         self._started = orphans.start_ticks(process.pid)
         self._backstop: asyncio.TimerHandle | None = None
+        self._is_killed = False
+        self._dropping: asyncio.Task[None] | None = None
         self._watch = asyncio.get_running_loop().create_task(self._watch_guard())
 
     @classmethod
@@ -97,8 +101,14 @@ class Ward:
 
     def kill(self) -> None:
         """Have everything killed now."""
+        self._is_killed = True
         self._order(guard.KILL, 0)
         self._set_backstop(0)
+
+    @property
+    def is_dying(self) -> bool:
+        """Whether it is over or was told to be."""
+        return self._is_killed or self._watch.done()
 
     async def ended(self) -> End:
         """How it ended, when no process of it is left."""
@@ -109,6 +119,10 @@ class Ward:
         """Whether no process of it is left."""
         return self._watch.done()
 
+    def ignore_output(self) -> None:
+        """From now on, drop what the child prints, so that it can go on printing."""
+        self._dropping = asyncio.get_running_loop().create_task(self._drop_output())
+
     def when_over(self, callback: Callable[[], None]) -> None:
         """Call this when no process of it is left."""
         self._watch.add_done_callback(lambda _: callback())
@@ -117,6 +131,8 @@ class Ward:
         """Give the worker's ends back, when nothing is left to be read from them."""
         self.channel.close()
         self._output_transport.close()
+        if self._dropping is not None:
+            self._dropping.cancel()
 
     async def dispose(self) -> None:
         """Kill what is left of it, and remove its folder."""
@@ -124,6 +140,11 @@ class Ward:
         await self.ended()
         self.hang_up()
         await asyncio.to_thread(remove, self.workdir)
+
+    async def _drop_output(self) -> None:
+        while chunk := await self.output.read(_CHUNK_BYTES):  # noqa: ASYNC110  to wait is the aim
+            # A flood costs the one who floods.
+            await asyncio.sleep(len(chunk) / _DROPPED_BYTES_PER_SECOND_MAX)
 
     def _order(self, order: bytes, value: float) -> None:
         # Either the guard is gone, or it is held up and the backstop is for that.
