@@ -132,7 +132,7 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     rows: bytes
 
 
-class NewVersion(msgspec.Struct, frozen=True, kw_only=True, tag="new_version"):
+class NewVersion(msgspec.Struct, frozen=True, kw_only=True, tag="dataset_version"):
     """What a handler returns in `Finish.writes` to publish files of its workdir as a version.
 
     `dataset` is the id or name of a dataset, or the id of one to be made. `files` are the Parquet

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from outlast.executors.calls import CallFailed
 from outlast.operations.errors import Conflict, Invalid, StoreFull, TooLarge, Unavailable
 from outlast.resources.datasets import calls, model
 from outlast.resources.datasets.calls import (
@@ -96,7 +97,10 @@ class Parser:
             size = await self._spool_chunks(chunks, spooled)
             arguments = ParseArguments(file=_UPLOAD, format=format)
             inputs = {_UPLOAD: spooled}
-            async with self._call(calls.PARSE, arguments, inputs, size) as (answer, folder):
+            async with (
+                _blaming_the_bytes(),
+                self._call(calls.PARSE, arguments, inputs, size) as (answer, folder),
+            ):
                 if answer.manifest is None:
                     raise Unavailable("the parser gave no manifest")
                 manifest = model.check_manifest(answer.manifest)
@@ -187,6 +191,19 @@ class Parser:
             if answer.code is not None:
                 raise (TooLarge if answer.code == TooLarge.code else Invalid)(answer.message)
             yield answer, called.folder
+
+
+@contextlib.asynccontextmanager
+async def _blaming_the_bytes() -> AsyncIterator[None]:
+    """A parser that dies does so because of what it was given, as far as anybody can tell."""
+    try:
+        yield
+    except CallFailed as error:
+        if error.failure.code == "out_of_memory":
+            raise TooLarge("the file needs more memory than its parser is given") from error
+        if error.failure.code in {"crashed", "call_timed_out"}:
+            raise Invalid(f"the file cannot be parsed: {error.message}") from error
+        raise
 
 
 @contextlib.contextmanager

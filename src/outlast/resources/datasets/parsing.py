@@ -24,12 +24,12 @@ _READERS: Final[dict[str, Callable[[Path], tuple[pa.Schema, Iterator[pa.RecordBa
 }
 
 
-def parse(arguments: Any, workdir: Path) -> dict[str, Any]:
+def parse(arguments: bytes, workdir: Path) -> dict[str, Any]:
     """Write the parts of an uploaded file into the workdir.
 
     Answers {"manifest", "files"}, or {"code", "message"} when the bytes are at fault.
     """
-    call = msgspec.convert(arguments, ParseArguments)
+    call = msgspec.json.decode(arguments, type=ParseArguments)
     use_one_thread()
     try:
         schema, rows = _READERS[call.format](workdir / call.file)

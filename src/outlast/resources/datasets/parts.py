@@ -43,8 +43,11 @@ class PartWriter:
         self.rows = 0
         self.bytes = 0
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Add rows. Raises TooLarge past a limit, Invalid for a value that cannot be stored."""
+    def write(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Add rows; gives them as they are stored.
+
+        Raises TooLarge past a limit, Invalid for a value that cannot be stored.
+        """
         batch = to_storable(batch, self._schema, self.rows)
         self.rows += batch.num_rows
         if self.rows > self._limits.rows:
@@ -59,6 +62,7 @@ class PartWriter:
             self._pending_bytes += size
             if self._pending_rows >= GROUP_ROWS_MAX or self._pending_bytes >= GROUP_BYTES_MAX:
                 self._write_group()
+        return batch
 
     def close(self) -> tuple[Manifest, tuple[str, ...]]:
         """Finish; the manifest of what was written, and the names of the files, in order."""

@@ -27,9 +27,9 @@ _SLICE_ROWS: Final = 1024
 _encoder = msgspec.json.Encoder()
 
 
-def read_rows(arguments: Any, workdir: Path) -> dict[str, Any]:
+def read_rows(arguments: bytes, workdir: Path) -> dict[str, Any]:
     """Write a page of rows as a JSON array to `rows.json` of the workdir."""
-    call = msgspec.convert(arguments, RowsArguments)
+    call = msgspec.json.decode(arguments, type=RowsArguments)
     use_one_thread()
     output = workdir / "rows.json"
     try:
@@ -41,9 +41,9 @@ def read_rows(arguments: Any, workdir: Path) -> dict[str, Any]:
     return {"file": output.name}
 
 
-def export(arguments: Any, workdir: Path) -> dict[str, Any]:
+def export(arguments: bytes, workdir: Path) -> dict[str, Any]:
     """Write all rows of some files to `export` of the workdir."""
-    call = msgspec.convert(arguments, ExportArguments)
+    call = msgspec.json.decode(arguments, type=ExportArguments)
     use_one_thread()
     output = workdir / "export"
     try:

@@ -1,0 +1,191 @@
+"""The kind `sql_query`: one SELECT over datasets, whose rows become a version of a dataset.
+
+The query is YQL (a subset) or DuckDB SQL (one SELECT); `{src_0}`, `{src_1}` ... stand for the
+sources. A source without a version is the version that is current when the attempt starts. Without
+`dst` the rows go to a temporary dataset, which bears the operation's id.
+
+Failure codes, all of them the caller's to mend:
+
+    query_failed      DuckDB could not run it: an unknown column, a cast, a division, an overflow
+    out_of_memory     it needs more memory, or more space for what does not fit into memory
+    result_too_large  it has more rows or bytes than one version may hold
+    unsupported_type  a column's type cannot be stored; cast it to another
+"""
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+from outlast.kinds.yql import QueryRefused, check_duckdb, translate
+from outlast.operations.errors import InvalidSpec
+from outlast.operations.kind import Catalog, Context, Finish, Kind, Prepared, Resources
+from outlast.operations.retry import RetryPolicy
+from outlast.resources.datasets import model
+from outlast.resources.datasets.publishing import check_alias_is_free
+from outlast.resources.datasets.resolving import find_dataset, find_version, version_document
+
+SOURCES_MAX: Final = 32
+PARTS_MAX: Final = 10_000
+QUERY_CHARS_MAX: Final = 100_000
+MEMORY_BYTES: Final = 2 * 1024**3
+
+
+class SqlSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A dataset by id or name, and a version of it or an alias; without one, the current one."""
+
+    dataset: str
+    version: str | None = None
+
+
+class SqlTarget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the rows go: a dataset by id or name, or the id of one to be made.
+
+    Without a dataset a temporary one is made. `version_name` becomes an alias of the new version.
+    """
+
+    dataset: str | None = None
+    version_name: str | None = None
+
+
+class SqlSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A query over datasets."""
+
+    query: str
+    src: tuple[SqlSource, ...]
+    dialect: Literal["yql", "duckdb"] = "yql"
+    dst: SqlTarget | None = None
+
+
+class SqlPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the handler needs: DuckDB SQL over the views "src_0" ..., and the files of each.
+
+    `dataset` None asks for a temporary one.
+    """
+
+    sql: str
+    sources: tuple[tuple[str, ...], ...]
+    dataset: str | None = None
+    version_name: str | None = None
+
+
+class SqlResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The version that was made, and its first rows (at most 20, in at most 64 KiB)."""
+
+    dataset: str
+    version: str
+    rows: int
+    bytes: int
+    columns: tuple[model.Column, ...]
+    sample_rows: list[dict[str, Any]]
+
+
+async def prepare(spec: SqlSpec, catalog: Catalog) -> Prepared:
+    """Translate the query and find what it reads and writes.
+
+    Raises InvalidSpec, naming the construct and its place; NotFound; ResourceExists.
+    """
+    if not 1 <= len(spec.src) <= SOURCES_MAX:
+        raise _invalid("src", f"a query has 1 to {SOURCES_MAX} sources")
+    sql = _translated(spec)
+    sources: list[tuple[str, ...]] = []
+    inputs: dict[str, str] = {}
+    for number, source in enumerate(spec.src):
+        dataset = await find_dataset(catalog, source.dataset)
+        version = await find_version(catalog, dataset, source.version)
+        parts = version_document(version).manifest.parts
+        names = tuple(f"src-{number}-{part}.parquet" for part in range(len(parts)))
+        keys = (model.part_key(version.tenant, part.sha256) for part in parts)
+        inputs.update(zip(names, keys, strict=True))
+        sources.append(names)
+    if len(inputs) > PARTS_MAX:
+        raise _invalid("src", f"the sources have more than {PARTS_MAX} parts together")
+    target = spec.dst or SqlTarget()
+    plan = SqlPlan(
+        sql=sql,
+        sources=tuple(sources),
+        dataset=await _target_id(target, catalog),
+        version_name=target.version_name,
+    )
+    return Prepared(plan=plan, inputs=inputs)
+
+
+def _translated(spec: SqlSpec) -> str:
+    if len(spec.query) > QUERY_CHARS_MAX:
+        raise _invalid("query", f"is longer than {QUERY_CHARS_MAX} characters")
+    try:
+        if spec.dialect == "duckdb":
+            return check_duckdb(spec.query, len(spec.src))
+        return translate(spec.query, len(spec.src))
+    except QueryRefused as refused:
+        raise InvalidSpec(
+            refused.message,
+            field_errors={"query": refused.message},
+            details={
+                "construct": refused.construct,
+                "line": refused.line,
+                "column": refused.column,
+            },
+        ) from refused
+
+
+async def _target_id(target: SqlTarget, catalog: Catalog) -> str | None:
+    if target.version_name is not None:
+        model.check_version_name(target.version_name)
+    if target.dataset is None:
+        return None
+    found = await catalog.get(model.DATASET, target.dataset)
+    if found is None:
+        return model.check_dataset_id(target.dataset)
+    if target.version_name is not None:
+        await check_alias_is_free(catalog, found.id, target.version_name)
+    return found.id
+
+
+def _invalid(field: str, message: str) -> InvalidSpec:
+    return InvalidSpec(f"{field}: {message}", field_errors={field: message})
+
+
+def run(plan: SqlPlan, context: Context) -> Finish:
+    """Run one SELECT over datasets with DuckDB; its rows become a version of a dataset."""
+    # Only the child has the engine, so that the server stays small.
+    from outlast.kinds.sql.running import run_query  # noqa: PLC0415
+
+    rows = run_query(plan.sql, plan.sources, context)
+    dataset = context.operation_id if plan.dataset is None else plan.dataset
+    version = rows.manifest.version
+    result = SqlResult(
+        dataset=dataset,
+        version=version,
+        rows=rows.manifest.rows,
+        bytes=rows.manifest.bytes,
+        columns=rows.manifest.columns,
+        sample_rows=rows.sample,
+    )
+    publication = model.NewVersion(
+        dataset=dataset,
+        version=version,
+        manifest=rows.manifest,
+        files=rows.files,
+        version_name=plan.version_name,
+        is_temporary=plan.dataset is None,
+    )
+    return Finish(result=result, writes=[publication])
+
+
+kinds: Final = [
+    Kind(
+        "sql_query",
+        spec=SqlSpec,
+        result=SqlResult,
+        plan=SqlPlan,
+        prepare=prepare,
+        run=run,
+        sandboxed=True,
+        preload=("outlast.kinds.sql.running",),
+        # Interrupting DuckDB takes milliseconds, or it is busy in one call that nothing interrupts.
+        cancel_grace_seconds=1.5,
+        retry=RetryPolicy(attempts_max=2),
+        resources=Resources(cpus=2, memory_bytes=MEMORY_BYTES),
+        description="Run one SELECT over datasets; its rows become a version of a dataset.",
+    )
+]
