@@ -51,7 +51,7 @@ from outlast.worker import Worker
 from outlast.worker.attempt import Equipment
 from outlast.worker.supervisor import Supervisor
 
-BUILTIN_MODULES: Final[tuple[str, ...]] = ()
+BUILTIN_MODULES: Final = ("outlast.kinds.sql_query",)
 _LOCK_WAIT_SECONDS: Final = 10.0
 _EXIT_SECONDS: Final = 5.0
 _COLLECT_SECONDS: Final = 3600.0
