@@ -84,7 +84,9 @@ class Installation:
             name: value for name, value in os.environ.items() if not name.startswith("OUTLAST_")
         }
         environment["OUTLAST_CHAOS"] = self.marker
-        environment["PYTHONPATH"] = str(HERE)
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
         with self.log.open("ab") as log:
             self.server = subprocess.Popen(
                 [
