@@ -79,7 +79,7 @@ class OwnSandbox:
             (folder / name).symlink_to(path)
         module, _, name = target.partition(":")
         function = getattr(importlib.import_module(module), name)
-        answer = await asyncio.to_thread(function, msgspec.json.decode(arguments), folder)
+        answer = await asyncio.to_thread(function, arguments, folder)
         yield Called(msgspec.to_builtins(answer), folder)
 
 

@@ -1,7 +1,7 @@
 """The edge of the API: every request passes here, and every one gets an answer of ours."""
 
 import logging
-import secrets
+import random
 from collections.abc import Mapping
 from time import perf_counter
 from typing import Final
@@ -78,7 +78,8 @@ class _Exchange:
                 headers = parse_headers(self._scope)
                 self._request_id = parse_request_id(headers) or ""
             finally:
-                self._request_id = self._request_id or secrets.token_hex(10)
+                # An id to find a request by, not a secret.
+                self._request_id = self._request_id or f"{random.getrandbits(80):020x}"
             route, params = self._find()
             query = parse_query(self._scope["query_string"], route)
             principal = None
@@ -92,7 +93,7 @@ class _Exchange:
                 headers=headers,
                 params=params,
                 query=query,
-                principal=principal,
+                principal_or_none=principal,
             )
             return await route.handle(call)
         except OutlastError as error:

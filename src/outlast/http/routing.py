@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
+import msgspec
 from starlette.routing import compile_path
 from starlette.types import Receive
 
@@ -25,8 +26,7 @@ class Stream(Protocol):
         """Let go of what the stream holds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A response. With a `stream`, `body` is not used. `cache` is what Cache-Control says."""
 
     status: int = 200
@@ -37,41 +37,20 @@ class Answer:
     stream: Stream | None = None
 
 
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request on its way to a handler.
 
     `client` is the address that it came from. `query` holds every value of each name that the
     route declares. Header names are lower-case.
     """
 
-    __slots__ = (
-        "client",
-        "headers",
-        "params",
-        "principal_or_none",
-        "query",
-        "receive",
-        "request_id",
-    )
-
-    def __init__(
-        self,
-        *,
-        receive: Receive,
-        client: str,
-        request_id: str,
-        headers: Mapping[bytes, bytes],
-        params: Mapping[str, str],
-        query: Mapping[str, Sequence[str]],
-        principal: Principal | None,
-    ) -> None:
-        self.receive = receive
-        self.client = client
-        self.request_id = request_id
-        self.headers = headers
-        self.params = params
-        self.query = query
-        self.principal_or_none = principal
+    receive: Receive
+    client: str
+    request_id: str
+    headers: Mapping[bytes, bytes]
+    params: Mapping[str, str]
+    query: Mapping[str, Sequence[str]]
+    principal_or_none: Principal | None
 
     @property
     def principal(self) -> Principal:

@@ -1,0 +1,93 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from outlast.http.errors import STATUS
+from outlast.http.openapi import errors_of
+
+DOCS = Path(__file__).parents[2] / "docs" / "http-api.md"
+
+
+@pytest.fixture
+async def document(serving):
+    answer = await serving.client(None).get("/openapi.json")
+    assert answer.status_code == 200
+    return answer.json()
+
+
+async def test_the_document_is_valid(document):
+    OpenAPIV31SpecValidator(document).validate()
+
+
+async def test_every_route_is_in_the_document(serving, document):
+    described = {
+        (method.upper(), path) for path, methods in document["paths"].items() for method in methods
+    }
+    assert described == {(route.method, route.path) for route in serving.app.table.routes}
+
+
+async def test_every_error_code_is_in_the_document(document):
+    assert document["components"]["schemas"]["ErrorCode"]["enum"] == sorted(STATUS)
+    used = set()
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            used |= set(re.findall(r'"enum": \["([a-z_", ]+)"\]', json.dumps(operation)))
+            used |= set(re.findall(r"components/responses/(\w+)", json.dumps(operation)))
+    named = {code for text in used for code in re.findall(r"\w+", text)}
+    assert set(STATUS) - named == {"method_not_allowed"}
+
+
+async def test_every_kind_is_in_the_document(document):
+    schemas = document["components"]["schemas"]
+    assert {"add.spec", "add.result", "anything.spec", "anything.result"} <= schemas.keys()
+    body = document["paths"]["/v1/operations"]["post"]["requestBody"]["content"]
+    kinds = [
+        choice["allOf"][1]["properties"]["kind"]["const"]
+        for choice in body["application/json"]["schema"]["oneOf"]
+    ]
+    assert kinds == ["add", "anything"]
+
+
+async def test_every_reference_leads_somewhere(document):
+    for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document))):
+        at = document
+        for part in reference.split("/"):
+            at = at[part]
+
+
+async def test_every_operation_id_is_there_once(document):
+    ids = [
+        operation["operationId"]
+        for methods in document["paths"].values()
+        for operation in methods.values()
+    ]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_declared_error_has_a_status(serving):
+    for route in serving.app.table.routes:
+        assert set(errors_of(route)) <= set(STATUS)
+
+
+def test_every_route_has_a_heading_in_the_docs(serving):
+    headings = set(re.findall(r"^### `(.*)`$", DOCS.read_text(), re.MULTILINE))
+    assert headings == {f"{route.method} {route.path}" for route in serving.app.table.routes}
+
+
+def test_every_error_code_has_a_row_in_the_docs():
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (\d+) \|", DOCS.read_text(), re.MULTILINE))
+    assert rows == {code: str(status) for code, status in STATUS.items()}
+
+
+def test_every_parameter_and_header_is_named_in_the_docs(serving):
+    text = DOCS.read_text()
+    for route in serving.app.table.routes:
+        section = text.partition(f"### `{route.method} {route.path}`")[2].partition("\n### ")[0]
+        for parameter in route.query:
+            name = parameter.name.replace(".*", ".KEY")
+            assert f"`{name}`" in section, (route.path, name)
+        for header in route.headers:
+            assert f"`{header.name}`" in section, (route.path, header.name)
