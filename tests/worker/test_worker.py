@@ -14,6 +14,7 @@ from outlast.operations.model import SECOND
 from outlast.operations.retry import RetryPolicy
 from outlast.operations.states import State
 from outlast.store.port import Change
+from outlast.worker.leases import LeaseKeeper
 
 FAST = RetryPolicy(attempts_max=3, delay_seconds=0.01, jitter=0)
 
@@ -345,3 +346,29 @@ def _taking_away(running):
         return transitions.fail(stored, running.lease.token, lost, 0, now)
 
     return Change(id=running.id, tenant=None, decide=decide)
+
+
+async def test_the_thread_that_renews_survives_whatever_goes_wrong_in_a_round(
+    installation, work, monkeypatch
+):
+    go_on = asyncio.Event()
+
+    async def slow(_plan, _context):
+        await go_on.wait()
+
+    installation.add(inline("slow", slow))
+    renew = LeaseKeeper._renew
+    rounds = []
+
+    async def stumble(self, store):
+        rounds.append(store)
+        if len(rounds) == 1:
+            raise AttributeError("nobody foresaw this")
+        await renew(self, store)
+
+    monkeypatch.setattr(LeaseKeeper, "_renew", stumble)
+    work()
+    operation = await installation.submit("slow")
+    await until(lambda: len(rounds) > 2)
+    go_on.set()
+    assert (await installation.end_of(operation)).attempt == 1

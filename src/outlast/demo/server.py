@@ -49,7 +49,9 @@ class DemoServer:
                 start_new_session=True,
             )
         try:
-            self.address = msgspec.json.decode(self._first_line(), type=Address)
+            self.address = msgspec.json.decode(
+                self._first_line(), type=Address, dec_hook=lambda _, value: Path(value)
+            )
         except BaseException:
             self.stop()
             raise

@@ -27,6 +27,8 @@ _SYSTEM_FILES: Final = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"),
     *("/etc/localtime", "/usr/share/zoneinfo", "/dev/urandom", "/dev/random", "/dev/zero"),
     *("/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"),
+    # DuckDB asks its control group for its memory, and dies where it may not look.
+    *("/proc/self/cgroup", "/sys/fs/cgroup"),
 )
 # Imported only when they are first used, which is too late where the interpreter's folder belongs
 # to somebody else.

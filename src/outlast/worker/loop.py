@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from outlast.operations.errors import Unavailable
+from outlast.operations.errors import OutlastError
 from outlast.operations.model import Operation
 from outlast.store.port import Changed, Claim, Held, Store
 from outlast.worker.attempt import Attempt, Equipment, Publisher, Stager
@@ -88,7 +88,7 @@ class Worker:
             claimed_at = time.monotonic()
             try:
                 claimed = await self._store.claim(_limited(self._claim, free))
-            except Unavailable as error:
+            except OutlastError as error:
                 logger.warning("nothing can be claimed: %s", error)
                 claimed = []
             for operation in claimed:

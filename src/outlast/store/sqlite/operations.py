@@ -94,7 +94,11 @@ class SqliteOperations:
         if not held:
             return []
         renew = partial(chores.renew, lease_seconds=lease_seconds)
-        return await self._writer.submit(renew, held)
+        answers = await self._writer.submit(renew, held)
+        for answer in answers:
+            if isinstance(answer, OutlastError):
+                raise answer
+        return answers
 
     async def reap(self, limit: int) -> list[Operation]:
         """See OperationStore."""
