@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import chaos_checker
+import chaos_recovery
 import httpx
 import process_table
-import recovery
 from chaos_checker import TERMINAL, Evidence, Glance, Line, Violation
-from installation import SHORT_RECOVERY, Installation
+from chaos_installation import SHORT_RECOVERY, Installation
 from process_table import Process
 
 CLIENTS = 6
@@ -39,7 +39,7 @@ AIMED_SHARE = 0.5
 AIM_SECONDS = 0.05
 PAUSE_SECONDS_MAX = 1.5
 PATIENCE_SECONDS = 6.0
-CANCEL_SHARE = 0.04
+CANCEL_SHARE = 0.008
 RECOVERY_ROUNDS = 3
 VICTIMS = {"child": 34, "worker": 20, "server": 20, "guard": 16, "grandchild": 10}
 KINDS = {
@@ -451,8 +451,8 @@ def recover(*, keep: bool) -> bool:
     in_time = True
     _say("-- running again after kill -9, default settings, one kill at a time")
     with folder(keep=keep) as path:
-        for victim, seconds in recovery.measure(path, RECOVERY_ROUNDS).items():
-            bar = recovery.SECONDS_MAX[victim]
+        for victim, seconds in chaos_recovery.measure(path, RECOVERY_ROUNDS).items():
+            bar = chaos_recovery.SECONDS_MAX[victim]
             told = f"median {statistics.median(seconds):.1f} s, max {max(seconds):.1f} s"
             _say(f"{victim:28} {told} of {len(seconds)} (at most {bar:.0f} s)")
             in_time = in_time and max(seconds) <= bar

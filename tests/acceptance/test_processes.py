@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import process_table
 import pytest
-from installation import SHORT_RECOVERY, Installation
+from chaos_installation import SHORT_RECOVERY, Installation
 
 pytestmark = pytest.mark.acceptance
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import process_table
-from installation import Installation
+from chaos_installation import Installation
 
 SECONDS_MAX = {"child": 20.0, "worker": 20.0, "server": 20.0}
 _OPERATIONS = 3
