@@ -126,6 +126,11 @@ def test_no_progress_says_nothing_about_the_rate():
     assert (progress.rate_per_second, progress.eta_seconds) == (None, None)
 
 
+def test_two_reports_of_the_same_instant_say_nothing_about_the_rate():
+    progress = advance(advance(None, Report(done=1), 1, 5), Report(done=2, total=3), 1, 5)
+    assert (progress.rate_per_second, progress.eta_seconds) == (None, None)
+
+
 def test_without_a_count_there_is_no_rate():
     progress = replay([Report(stage="a"), Report(stage="b")])
     assert (progress.rate_per_second, progress.eta_seconds) == (None, None)
