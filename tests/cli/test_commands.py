@@ -1,6 +1,7 @@
 """Every command against a real server, and how each leaves."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -8,6 +9,9 @@ import sys
 import threading
 
 import pytest
+
+from outlast import app
+from outlast.datafolder import DataFolder
 
 ID = re.compile(r"[0-9A-Z]{20}\n")
 
@@ -345,14 +349,15 @@ def test_the_doctor_sees_a_data_folder_that_others_can_read(run, tmp_path):
     assert "others can look into" in ended.output
 
 
-def test_a_second_server_on_one_data_folder_is_refused(own_server):
-    done = subprocess.run(
-        [sys.executable, "-m", "outlast", "serve", "--port", "0", "--data", str(own_server.data)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+def test_a_second_server_on_one_data_folder_is_refused(bare, tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "_LOCK_WAIT_SECONDS", 0.1)
+    folder = DataFolder(tmp_path / "data")
+    folder.make()
+    held = folder.lock(1)
+    try:
+        ended = bare("serve", "--port", "0", "--data", folder.root)
+    finally:
+        os.close(held)
+    assert ended.code == 2
+    assert "another server" in ended.errors.lower()
+    assert ended.output == ""

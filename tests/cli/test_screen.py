@@ -65,7 +65,7 @@ def test_a_phase_says_what_the_fields_say(fields, word):
 
 def test_progress_reads_well():
     progress = Progress(done=450, total=1000, unit="rows", rate_per_second=50, eta_seconds=11)
-    assert progress_text(progress) == " 45%  450 of 1,000 rows  50 rows/s  11 s left"
+    assert progress_text(progress) == " 45%  450 of 1,000 rows  50/s  11 s left"
     assert progress_text(progress, is_running=False) == " 45%  450 of 1,000 rows"
     assert progress_text(Progress(done=3)) == "3"
     assert progress_text(Progress()) == ""

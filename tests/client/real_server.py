@@ -30,6 +30,10 @@ class RealServer:
         environment["PYTHONPATH"] = str(HERE)
         arguments = ["serve", "--port", str(self.port), "--data", str(self.data), "--json"]
         arguments += ["--kinds", "client_kinds", "--workers", "4"]
+        settings = self.data.parent / "settings.toml"
+        # A server that is restarted gives its attempts back rather than see them out.
+        settings.write_text("[recovery]\ndrain_seconds = 0.2\n")
+        arguments += ["--settings", str(settings)]
         # Where tests run, a sandbox cannot always be had; what it keeps is tested elsewhere.
         arguments += ["--allow-unsandboxed"]
         with self.log.open("ab") as log:

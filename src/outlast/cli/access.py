@@ -21,7 +21,7 @@ from outlast.cli.session import (
     talking,
 )
 from outlast.cli.values import Duration
-from outlast.cli.wording import age, instant
+from outlast.cli.wording import age, instant, moment
 from outlast.client.answers import NewToken
 
 ROLES = ("viewer", "submitter", "operator", "admin", "root")
@@ -238,7 +238,7 @@ def audit(session: Session, *, before: int | None, limit: int) -> None:
     screen.table(
         ["number", "at", "actor", "action", "target", "data"],
         [
-            (one.number, instant(one.at), one.actor, one.action, one.target, one.data or "")
+            (one.number, moment(one.at), one.actor, one.action, one.target, one.data or "")
             for one in found
         ],
         right=frozenset({"number"}),

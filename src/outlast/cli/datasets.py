@@ -78,7 +78,8 @@ def create(session: Session, name: str) -> None:
 def upload(session: Session, dataset: str, file: Path, *, name: str | None) -> None:
     """Make the rows of a file the current version of a dataset.
 
-    DATASET is created if there is none of this name or id. The suffix tells the format: .parquet, .csv, .jsonl or .ndjson.
+    DATASET is created if there is none of this name or id. The suffix tells the format: .parquet,
+    .csv, .jsonl or .ndjson.
     """
     client, screen = session.client, session.screen
     try:

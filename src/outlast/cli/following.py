@@ -55,8 +55,7 @@ def show_operation(screen: Screen, operation: Operation) -> None:
     if screen.is_json:
         screen.json(operation)
         return
-    ending = instant(operation.deadline_at)
-    pairs = [
+    pairs: list[tuple[str, object]] = [
         ("id", operation.id),
         ("alias", operation.alias),
         ("kind", operation.kind),
@@ -64,7 +63,7 @@ def show_operation(screen: Screen, operation: Operation) -> None:
         ("created", f"{instant(operation.created_at)} ({age(operation.created_at)})"),
         ("created by", operation.created_by),
         ("available", instant(operation.available_at) if operation.started_at is None else ""),
-        ("deadline", ending),
+        ("deadline", instant(operation.deadline_at)),
         ("ran for", took(operation)),
         ("attempt", f"{operation.attempt} of {operation.attempts_max}"),
         ("priority", operation.priority or ""),
@@ -74,10 +73,8 @@ def show_operation(screen: Screen, operation: Operation) -> None:
         ("retry of", operation.parent_id),
         ("progress", _progress(operation)),
     ]
-    screen.details(pairs)
-    if operation.failure is not None:
-        screen.details(failure_details(operation.failure))
-    screen.details([("spec", operation.spec), ("result", operation.result)])
+    why = [] if operation.failure is None else failure_details(operation.failure)
+    screen.details([*pairs, *why, ("spec", operation.spec), ("result", operation.result)])
 
 
 def failure_details(failure: Failure) -> list[tuple[str, object]]:

@@ -1,7 +1,7 @@
 """An operation that is watched, as a person sees it: a bar that moves, and the things worked on."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -14,6 +14,9 @@ from outlast.cli.wording import duration, number, phase, took
 from outlast.client.answers import Operation, Progress, ResourceProgress
 
 _RESOURCES_SHOWN: Final = 12
+_WIDE: Final = 100
+_BAR_WIDE: Final = 40
+_BAR_NARROW: Final = 24
 _MARKS: Final = {
     "succeeded": "✓",
     "failed": "✗",
@@ -46,7 +49,7 @@ class OperationView:
         operation = self.operation
         parts: list[RenderableType] = [self._headline()]
         if operation.progress is not None and operation.attempt == operation.progress.attempt:
-            parts.extend(_progress(operation, operation.progress))
+            parts.extend(_progress(operation, operation.progress, options.max_width))
         if self._trouble is not None:
             left = max(0.0, self._again_at - time.monotonic())
             parts.append(
@@ -70,7 +73,7 @@ class OperationView:
 
 
 def progress_text(progress: Progress, *, is_running: bool = True) -> str:
-    """How far it is, in one line: `45%  12,345 of 30,000 rows  1,200 rows/s  12 s left`."""
+    """How far it is, in one line: `45%  12,345 of 30,000 rows  1,200/s  12 s left`."""
     parts: list[str] = []
     unit = f" {progress.unit}" if progress.unit else ""
     if progress.done is not None and progress.total:
@@ -80,34 +83,35 @@ def progress_text(progress: Progress, *, is_running: bool = True) -> str:
     elif progress.done is not None:
         parts.append(f"{number(progress.done)}{unit}")
     if progress.rate_per_second and is_running:
-        parts.append(f"{number(progress.rate_per_second)}{unit}/s")
+        parts.append(f"{number(progress.rate_per_second)}/s")
     if progress.eta_seconds is not None and is_running:
         parts.append(f"{duration(progress.eta_seconds)} left")
     return "  ".join(parts)
 
 
-def _progress(operation: Operation, progress: Progress) -> list[RenderableType]:
-    line = Table.grid(padding=(0, 1))
-    line.add_column(no_wrap=True)
-    line.add_column(no_wrap=True, overflow="ellipsis")
+def _progress(operation: Operation, progress: Progress, width: int) -> Iterator[RenderableType]:
     has_total = progress.done is not None and bool(progress.total)
     is_running = operation.state == "running"
-    bar = ProgressBar(
-        total=progress.total or 100,
-        completed=(progress.done or 0) if has_total else 0,
-        width=30,
-        pulse=is_running and not has_total,
-        animation_time=time.monotonic(),
-    )
     if has_total or is_running:
-        line.add_row(Group(bar), Text(safe(progress_text(progress, is_running=is_running))))
-    parts: list[RenderableType] = [line]
+        line = Table.grid(padding=(0, 2))
+        line.add_column(no_wrap=True)
+        line.add_column(no_wrap=True)
+        bar = ProgressBar(
+            total=progress.total or 100,
+            completed=(progress.done or 0) if has_total else 0,
+            width=_BAR_WIDE if width >= _WIDE else _BAR_NARROW,
+            pulse=is_running and not has_total,
+            animation_time=time.monotonic(),
+            complete_style="cyan",
+            finished_style="green",
+        )
+        line.add_row(bar, Text(safe(progress_text(progress, is_running=is_running))))
+        yield line
     words = "  ".join(part for part in (progress.stage, progress.message) if part)
     if words and is_running:
-        parts.append(Text(f"  {safe(words)}", style="dim", overflow="ellipsis", no_wrap=True))
+        yield Text(f"  {safe(words)}", style="dim", overflow="ellipsis", no_wrap=True)
     if progress.resources:
-        parts.append(_resources(progress.resources, operation))
-    return parts
+        yield _resources(progress.resources, operation)
 
 
 def _resources(resources: Sequence[ResourceProgress], operation: Operation) -> RenderableType:

@@ -7,12 +7,11 @@ import click
 
 from outlast.cli.commands import command
 from outlast.cli.following import show_operation
-from outlast.cli.live import progress_text
 from outlast.cli.screen import labels as join_labels
 from outlast.cli.session import Session, talking
 from outlast.cli.values import Instant, Pair, Resource, resource_fields
-from outlast.cli.wording import age, instant, phase, took
-from outlast.client.answers import Operation
+from outlast.cli.wording import age, moment, number, phase, took
+from outlast.client.answers import Operation, Progress
 from outlast.client.requests import Filter
 
 STATES = ("pending", "running", "succeeded", "failed", "cancelled")
@@ -136,7 +135,7 @@ def logs(
             if session.screen.is_json:
                 session.screen.json(line)
             else:
-                session.screen.line(f"{instant(line.at)}  {line.text}")
+                session.screen.line(f"{moment(line.at)}  {line.text}")
         if is_last:
             return
         time.sleep(_POLL_SECONDS)
@@ -164,7 +163,7 @@ def events(session: Session, id: str) -> None:
     screen.table(
         ["number", "at", "type", "attempt", "actor", "data"],
         [
-            (one.number, instant(one.at), one.type, one.attempt, one.actor, one.data or "")
+            (one.number, moment(one.at), one.type, one.attempt, one.actor, one.data or "")
             for one in found
         ],
         right=frozenset({"number", "attempt"}),
@@ -172,15 +171,20 @@ def events(session: Session, id: str) -> None:
 
 
 def _row(operation: Operation, *, has_labels: bool) -> list[str]:
-    progress = "" if operation.progress is None else progress_text(
-        operation.progress, is_running=False
-    )  # fmt: skip
     row = [
         operation.id,
         operation.kind,
         phase(operation),
         age(operation.created_at),
         took(operation),
-        operation.failure.code if operation.failure is not None else progress,
+        operation.failure.code if operation.failure is not None else _how_far(operation.progress),
     ]
     return [*row, join_labels(operation.labels)] if has_labels else row
+
+
+def _how_far(progress: Progress | None) -> str:
+    if progress is None or progress.done is None:
+        return ""
+    if progress.total:
+        return f"{min(1.0, progress.done / progress.total):.0%}"
+    return f"{number(progress.done)} {progress.unit}".strip()

@@ -28,6 +28,9 @@ STATE_STYLES: Final[Mapping[str, str]] = {
     "bad": "red",
 }
 
+_WHOLE_CHARS: Final = 32
+_LEAST_CHARS: Final = 8
+_GAP_CHARS: Final = 2
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -71,7 +74,7 @@ class Screen:
         """A table; `right` names the columns that are numbers."""
         cells = [[cell(value) for value in row] for row in rows]
         if self.is_terminal:
-            self.console.print(rich_table(columns, cells, right))
+            self.console.print(rich_table(columns, cells, right, self.console.width))
             return
         for line in aligned([[name.upper() for name in columns], *cells], columns, right):
             self.line(line)
@@ -120,16 +123,23 @@ def labels(values: Mapping[str, str]) -> str:
 
 
 def rich_table(
-    columns: Sequence[str], cells: Sequence[Sequence[str]], right: frozenset[str] = frozenset()
+    columns: Sequence[str], cells: Sequence[Sequence[str]], right: frozenset[str], width: int
 ) -> Table:
-    """A table for a person."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in columns:
+    """A table for a person. Ids and the like stay whole, from the left, as far as there is room."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    widths = [
+        max([len(name), *(len(row[place]) for row in cells)]) for place, name in enumerate(columns)
+    ]
+    left = width - sum(min(one, _LEAST_CHARS) + _GAP_CHARS for one in widths)
+    for name, longest in zip(columns, widths, strict=True):
+        more = max(0, longest - _LEAST_CHARS)
+        is_whole = longest <= _WHOLE_CHARS and more <= left
+        left -= more if is_whole else 0
         table.add_column(
             name,
             justify="right" if name in right else "left",
-            no_wrap=name == "id",
-            overflow="ellipsis" if name == "id" else "fold",
+            no_wrap=is_whole,
+            overflow="fold",
         )
     for row in cells:
         table.add_row(*(Text(text, style=_style(text)) for text in row))

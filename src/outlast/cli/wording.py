@@ -43,8 +43,15 @@ def age(then: datetime) -> str:
 
 
 def instant(then: datetime | None) -> str:
-    """The local time, to the second, with its zone."""
-    return "" if then is None else then.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    """The local time, to the second."""
+    return "" if then is None else then.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moment(then: datetime) -> str:
+    """The local time; with the date if it is not today's."""
+    local = then.astimezone()
+    is_today = local.date() == present().astimezone().date()
+    return local.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")
 
 
 def size(count: float) -> str:
