@@ -31,8 +31,20 @@ fmt: setup  ## rewrite files in the house style
 test: lint  ## lint, types, import contracts and all tests (at most 10 minutes, no root needed)
 	$(BIN)/pytest -n 2
 
+chaos: setup  ## kill -9 two hundred times at random and look for broken promises (about ten minutes)
+	$(BIN)/python tests/acceptance/chaos.py --kills 200
+
+BENCH := .venv-bench/bin
+.venv-bench/.ready: bench/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	$(BENCH)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.txt
+	@touch $@
+
+bench: .venv-bench/.ready  ## measure every claim beside its peers and print one table (about ten minutes)
+	PYTHONPATH=src $(BENCH)/python bench/summary.py
+
 pins:  # for developers: uv writes the hashed pins
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements.txt
 	uv pip compile pyproject.toml --group bench --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o bench/requirements.txt
 
-.PHONY: help setup demo lint fmt test pins
+.PHONY: help setup demo lint fmt test chaos bench pins

@@ -1,0 +1,128 @@
+"""Claim: operations from created to succeeded, durable, with everything on, in one process.
+
+256 submitters create operations with 250-byte specs as fast as they are answered; one worker claims
+them, runs a no-op inline handler and records success. The clock stops when the last one of the
+round has succeeded, and the store is then asked whether all of them have.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from in_process import PRINCIPAL, NoopSpec, in_process, make_spec, run
+from outlast.engine import Engine, Wish
+from outlast.operations.kind import Kind
+from outlast.operations.states import State
+from outlast.store.port import Query
+
+SUBMITTERS = 256
+SLOTS = 256
+
+
+class Round(msgspec.Struct, frozen=True):
+    """What one round took."""
+
+    operations: int
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Operations a second from the first create to the last success."""
+        return self.operations / self.seconds
+
+
+class Counter:
+    """A no-op handler that knows when the last one of a round began."""
+
+    def __init__(self) -> None:
+        self.kind = Kind("noop", spec=NoopSpec, result=None, run=self._run, executor="inline")
+        self._left = 0
+        self.all_ran = asyncio.Event()
+
+    def expect(self, operations: int) -> None:
+        """Begin a round."""
+        self._left = operations
+        self.all_ran.clear()
+
+    async def _run(self, plan: NoopSpec, context: Any) -> None:  # noqa: ARG002  a handler's form
+        self._left -= 1
+        if self._left == 0:
+            self.all_ran.set()
+
+
+async def one_round(
+    engine: Engine, counter: Counter, operations: int, submitters: int, *, wait: bool = False
+) -> Round:
+    """Create so many operations and see them all to their end.
+
+    With `wait` each submitter follows its operation to its end before it creates the next one.
+    """
+    spec = make_spec()
+    counter.expect(operations)
+    left = operations
+
+    async def submit() -> None:
+        nonlocal left
+        while left > 0:
+            left -= 1
+            created = await engine.submit(PRINCIPAL, Wish(kind="noop", spec=spec))
+            if wait:
+                ended = await engine.wait(PRINCIPAL, created.operation.id, 60)
+                if ended.state is not State.SUCCEEDED:
+                    raise RuntimeError(f"{ended.id} is {ended.state}")
+
+    started = time.perf_counter()
+    await asyncio.gather(*(submit() for _ in range(submitters)))
+    await counter.all_ran.wait()
+    while await unfinished(engine):  # noqa: ASYNC110  the store is what shall say it
+        await asyncio.sleep(0.001)
+    return Round(operations, time.perf_counter() - started)
+
+
+async def unfinished(engine: Engine) -> bool:
+    """Whether any operation has not succeeded."""
+    states = frozenset(State) - {State.SUCCEEDED}
+    page = await engine.find(PRINCIPAL, Query(tenant=PRINCIPAL.tenant, states=states, limit=1))
+    return bool(page.operations)
+
+
+async def measure(
+    operations: int, warm_up: int, submitters: int, slots: int, *, wait: bool
+) -> Round:
+    """One round on a fresh database after a warm-up."""
+    with tempfile.TemporaryDirectory(prefix="outlast-bench-") as folder:
+        counter = Counter()
+        async with in_process(Path(folder), counter.kind, slots) as engine:
+            await one_round(engine, counter, warm_up, submitters, wait=wait)
+            return await one_round(engine, counter, operations, submitters, wait=wait)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--operations", type=int, default=20_000)
+    parser.add_argument("--warm-up", type=int, default=2_000)
+    parser.add_argument("--submitters", type=int, default=SUBMITTERS)
+    parser.add_argument("--slots", type=int, default=SLOTS)
+    parser.add_argument("--wait", action="store_true", help="submitters wait for their operation")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    wanted = parser.parse_args()
+    result = run(
+        lambda: measure(
+            wanted.operations, wanted.warm_up, wanted.submitters, wanted.slots, wait=wanted.wait
+        )
+    )
+    if wanted.json:
+        print(msgspec.json.encode(result).decode())
+    else:
+        print(
+            f"{result.per_second:,.0f} operations/s ({result.operations} in {result.seconds:.2f} s)"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Every claim, what was measured for it here and now, and the bar that it is held to."""
+
+import argparse
+import os
+import platform
+import statistics
+
+import apsw
+
+from in_process import run
+from peers import BARS as PEER_BARS
+from peers import PEERS, Comparison, spread
+from pickup import BARS as PICKUP_BARS
+from pickup import measure
+
+AIM = 10_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    comparison = Comparison()
+    comparison.measure(rounds)
+    pickups = [run(lambda: measure(500, 20)) for _ in range(rounds)]
+
+    print(
+        f"Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}, "
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; medians of {rounds} rounds"
+    )
+    print(f"{'claim':52} {'median':>8} {'range':>15} {'bar':>12}")
+    tell("created -> succeeded in process, a second", comparison.ours, f"aim {AIM:,}", ",.0f")
+    for peer in PEERS:
+        tell(f"  {peer}, drain alone, a second", comparison.rates[peer], "", ",.0f")
+        bar = f"at least {PEER_BARS[peer]:.0f}" if peer in PEER_BARS else ""
+        tell(f"  ours / {peer}", comparison.ratios[peer], bar, ".1f")
+    tell("fdatasync p50, ms", [statistics.median(one.sync_ms) for one in pickups], "", ".2f")
+    for name, most in PICKUP_BARS.items():
+        ratios = [one.ratios()[name] for one in pickups]
+        tell(f"  pickup when idle: {name} / fdatasync p50", ratios, f"at most {most:.0f}", ".1f")
+    for peer in PEERS:
+        print(f"{peer}: {comparison.settings[peer]}")
+
+
+def tell(claim: str, values: list[float], bar: str, form: str) -> None:
+    print(f"{claim:52} {statistics.median(values):>8{form}} {spread(values, form):>15} {bar:>12}")
+
+
+if __name__ == "__main__":
+    main()
