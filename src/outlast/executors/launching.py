@@ -1,6 +1,7 @@
 """Starting guards with their children."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from outlast.operations.errors import Unavailable
 
 _SANDBOX_PROCESSES_MAX: Final = 512
 _IMPORT_SECONDS_MAX: Final = 120
+_OUTPUT_BYTES_SHOWN: Final = 8_000
 _PASSED_ON: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HOME", "TMPDIR")
 _BOOTSTRAP: Final = """\
 import sys
@@ -172,9 +174,7 @@ class Launcher:
             case BootFailed(message=message, trace=trace):
                 raise BrokenModule(message, trace)
             case _:
-                raise BrokenModule(
-                    f"the child ended while it was importing {blueprint.modules}", ""
-                )
+                raise await _ended_early(ward, blueprint)
         holds = locked is not None and locked.holds
         if blueprint.sandboxed and not holds and not self._allow_unsandboxed:
             raise Unavailable(f"no sandbox holds on this machine: {explain(locked)}")
@@ -192,6 +192,19 @@ def explain(locked: Locked | None) -> str:
     return "; ".join(missing + locked.refusals)
 
 
+async def _ended_early(ward: Ward, blueprint: Blueprint) -> BrokenModule:
+    ward.kill()
+    end = await ward.ended()
+    printed = b""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            printed = await ward.output.read(_OUTPUT_BYTES_SHOWN)
+    modules = ", ".join(blueprint.modules)
+    status = os.waitstatus_to_exitcode(end.status)
+    message = f"the child ended while it was importing {modules} (exit status {status})"
+    return BrokenModule(message, printed.decode(errors="replace"))
+
+
 async def _spawn(
     command: list[str], descriptors: list[int], environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
@@ -204,7 +217,11 @@ async def _spawn(
     try:
         return await asyncio.shield(spawning)
     except asyncio.CancelledError:
-        process = await spawning
+        # Its descriptors must not be closed, and their numbers given to others, before it is done.
+        while not spawning.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(spawning)
+        process = spawning.result()
         process.kill()
         process.wait()
         raise

@@ -81,6 +81,7 @@ class PrepareChild:
             text = f"kind {kind} took more than {self._timeout_seconds:g} s to check the spec"
             raise PrepareTimedOut(text) from error
         except (BrokenModule, Garbage) as error:
+            logger.error("prepare of kind %s: %s\n%s", kind, error, getattr(error, "trace", ""))  # noqa: TRY400
             raise Unavailable(f"kind {kind} cannot be prepared: {error}") from error
         finally:
             self._idle.put_nowait(child)

@@ -1,0 +1,40 @@
+"""Functions that are called in locked children."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+
+def turn_around(arguments: bytes, workdir: Path) -> Any:
+    turned = (workdir / "in").read_text()[::-1]
+    (workdir / "out").write_text(turned)
+    return {"arguments": arguments.decode(), "turned": turned}
+
+
+def fail(arguments: bytes, workdir: Path) -> Any:
+    raise ValueError("bad bytes")
+
+
+def die(arguments: bytes, workdir: Path) -> Any:
+    os.abort()
+
+
+def sleep(arguments: bytes, workdir: Path) -> Any:
+    time.sleep(60)
+
+
+def eat(arguments: bytes, workdir: Path) -> Any:
+    return len(bytearray(1 << 30))
+
+
+def babble(arguments: bytes, workdir: Path) -> Any:
+    os.write(1, b"x" * (1 << 20))
+    return True
+
+
+def read(arguments: bytes, workdir: Path) -> Any:
+    try:
+        return Path(arguments.decode()).read_text()
+    except OSError as error:
+        return type(error).__name__
