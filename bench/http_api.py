@@ -1,6 +1,7 @@
 """The status poll and the durable create over HTTP, against a bare constant-JSON ASGI application.
 
     python bench/http_api.py [--seconds 2] [--rounds 5] [--connections 32]
+                             [--watchers 900]
 
 Every server is a process of its own: uvicorn with uvloop and httptools on 127.0.0.1. The client
 sends the next request on a connection when the answer to the last one is complete. Servers take
@@ -93,7 +94,7 @@ async def serve(name: str, folder: str, listener: socket.socket) -> None:
     """Serve one of the three, telling the target and the token on standard output."""
     store = SqliteStore(Path(folder) / "outlast.db", clock=system_clock)
     await store.open()
-    hub = Hub(store.operations, 1000)
+    hub = Hub(store.operations, 10_000)
     hub.open()
     kinds = {"add": Kind("add", spec=Spec, result=int, run=add, executor="inline")}
     settings = Settings()
@@ -229,6 +230,31 @@ async def measure(servers: dict[str, Server], arguments: argparse.Namespace) -> 
     return found
 
 
+async def behind_watchers(server: Server, arguments: argparse.Namespace) -> None:
+    """The poll again while so many others wait for a change."""
+    process, port, told = server
+    poll = requests_for(told)["GET"]
+    wait = poll.replace(b" HTTP/1.1", b"?wait=60 HTTP/1.1", 1)
+    waiting = []
+    for _ in range(arguments.watchers):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(wait)
+        waiting.append(writer)
+    for watchers in (len(waiting), 0):
+        rate, p50, p99, used = await load(
+            process.pid,
+            port,
+            poll,
+            connections=arguments.connections,
+            seconds=arguments.seconds,
+        )
+        numbers = f"{rate:.0f} req/s, {p50:.2f} and {p99:.2f} ms, {used:.1f} us"
+        print(f"GET  with {watchers:5} watchers: {numbers}")
+        for writer in waiting:
+            writer.close()
+        await asyncio.sleep(1)
+
+
 def report(found: Found) -> None:
     """Medians over the rounds, and what share of the bare application's rate each one has."""
     print(f"{'':16}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'CPU us':>9}{'of bare':>9}   low-high")
@@ -249,6 +275,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--watchers", type=int, default=900)
     parser.add_argument("--serve", nargs=3, metavar=("NAME", "FOLDER", "FD"))
     arguments = parser.parse_args()
     uvloop.install()
@@ -264,6 +291,7 @@ def main() -> None:
                 folder.mkdir()
                 servers[name] = start(name, os.fspath(folder))
             report(asyncio.run(measure(servers, arguments)))
+            asyncio.run(behind_watchers(servers["outlast"], arguments))
         finally:
             for process, _, _ in servers.values():
                 process.terminate()
