@@ -77,6 +77,12 @@ def raise_(plan: dict[str, Any], ctx: Any) -> Any:
             raise Fatal("no_such_column", "no column x", field_errors={"spec.x": "unknown"})
         case "value":
             raise ValueError("boom")
+        case "odd":
+            raise ValueError("nul \0 half \ud800")
+        case "odd fatal":
+            raise Fatal("c", "nul \0", details={"half": "\ud800", "object": object()})
+        case "long":
+            raise Fatal("c", "x" * 1_000_000, details={"y": "y" * 1_000_000})
         case "memory":
             raise MemoryError
         case "exit":

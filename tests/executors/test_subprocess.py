@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from outlast.executors.port import Failed, Finished, Limits, PlainWrite, Stopped
+from outlast.operations import documents
 from outlast.operations.errors import LeaseLost, Unavailable, UnknownKind
 
 
@@ -87,6 +88,13 @@ async def test_any_other_exception_is_a_handler_error(bench, what, message):
     failure = outcome.failure
     assert (failure.code, failure.message, failure.fault) == ("handler_error", message, "platform")
     assert "in raise_" in failure.details["traceback"]
+
+
+@pytest.mark.parametrize("what", ["odd", "odd fatal", "long"])
+async def test_a_failure_can_be_stored_whatever_it_says(bench, what):
+    outcome, _ = await bench.run("raise", {"what": what})
+    assert outcome.failure.code in {"handler_error", "c"}
+    documents.check(documents.encode(outcome.failure), 100_000)
 
 
 async def test_a_memory_error_is_out_of_memory(bench):

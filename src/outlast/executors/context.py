@@ -1,12 +1,14 @@
 """What every handler's Context has in common, wherever the handler runs."""
 
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+from outlast.executors.outcomes import storable_text
 from outlast.executors.port import Assignment, Limits
 from outlast.operations import documents
-from outlast.operations.errors import TooLarge
 from outlast.operations.progress import Report, ResourceProgress
+
+EVENT_TYPE_BYTES_MAX: Final = 200
 
 
 class HandlerContext:
@@ -55,13 +57,11 @@ class HandlerContext:
         message: str | None = None,
         resources: Sequence[ResourceProgress] | None = None,
     ) -> None:
-        """Say how far the attempt has come. Raises TooLarge."""
+        """Say how far the attempt has come. Raises TooLarge, Invalid."""
         report = Report(
             done=done, total=total, unit=unit, stage=stage, message=message, resources=resources
         )
-        size = len(documents.encode(report))
-        if size > self._limits.progress_bytes_max:
-            raise TooLarge(f"progress has {size} bytes; at most {self._limits.progress_bytes_max}")
+        documents.check(documents.encode(report), self._limits.progress_bytes_max, "progress")
         self._send_report(report)
 
     def checkpoint(self, document: object) -> Awaitable[None]:
@@ -73,10 +73,11 @@ class HandlerContext:
     def log(self, message: str) -> None:
         """Add a line to the operation's log."""
         for line in message.splitlines():
-            self._send_log(line[: self._limits.log_line_bytes_max])
+            self._send_log(storable_text(line)[: self._limits.log_line_bytes_max])
 
     def event(self, type: str, data: Mapping[str, Any]) -> None:
         """Add an event to the operation's history. Raises TooLarge, Invalid."""
+        documents.check(documents.encode(type), EVENT_TYPE_BYTES_MAX, "the event's type")
         encoded = documents.encode(data)
         documents.check(encoded, self._limits.event_bytes_max, "the event")
         self._send_event(type, encoded)

@@ -13,6 +13,7 @@ from outlast.operations.kind import CatalogWrite, Finish, Kind
 
 _TRACEBACK_CHARACTERS_MAX: Final = 8_000
 _MESSAGE_CHARACTERS_MAX: Final = 4_000
+_FAILURE_BYTES_MAX: Final = 1 << 16
 
 
 class Handling:
@@ -58,15 +59,15 @@ def outcome_of_error(error: BaseException) -> Failed:
     match error:
         case Retry():
             failure = Failure(
-                code=error.code,
-                message=error.message,
+                code=plain_text(error.code),
+                message=plain_text(error.message),
                 fault="platform",
                 retryable=True,
                 retry_after_seconds=error.after_seconds,
             )
             return Failed(failure=failure, after_seconds=error.after_seconds)
         case Fatal():
-            return Failed(failure=_fatal(error))
+            return Failed(failure=storable(_fatal(error)))
         case MemoryError():
             return Failed(failure=out_of_memory("the handler ran out of memory (MemoryError)"))
         case _:
@@ -96,12 +97,37 @@ def describe(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001  a foreign __str__ may do anything
         text = "(its message cannot be read)"
-    return f"{type(error).__qualname__}: {text}"[:_MESSAGE_CHARACTERS_MAX]
+    return plain_text(f"{type(error).__qualname__}: {text}")
 
 
 def trace(error: BaseException) -> str:
     """The end of an exception's traceback, bounded."""
-    return "".join(traceback.format_exception(error))[-_TRACEBACK_CHARACTERS_MAX:]
+    return storable_text("".join(traceback.format_exception(error)))[-_TRACEBACK_CHARACTERS_MAX:]
+
+
+def plain_text(text: str) -> str:
+    """A message as it can be stored and shown, bounded."""
+    return storable_text(text)[:_MESSAGE_CHARACTERS_MAX]
+
+
+def storable_text(text: str) -> str:
+    """The text without what no store can keep: NUL, and halves of characters."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def storable(failure: Failure) -> Failure:
+    """The failure itself if it can be stored, else what can be stored of it."""
+    try:
+        documents.check(documents.encode(failure), _FAILURE_BYTES_MAX, "the failure")
+    except OutlastError as error:
+        return Failure(
+            code=plain_text(failure.code),
+            message=plain_text(failure.message),
+            fault=failure.fault,
+            retryable=failure.retryable,
+            details={"left_out": error.message},
+        )
+    return failure
 
 
 def _fatal(error: Fatal) -> Failure:
@@ -109,7 +135,7 @@ def _fatal(error: Fatal) -> Failure:
     try:
         details = documents.decode(documents.encode(error.details))
     except OutlastError:
-        details = {"unreadable": repr(error.details)[:_MESSAGE_CHARACTERS_MAX]}
+        details = {"unreadable": plain_text(repr(error.details))}
     return Failure(
         code=error.code,
         message=error.message,

@@ -5,9 +5,8 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from outlast.clock import Clock
+from outlast.executors.context import EVENT_TYPE_BYTES_MAX
 from outlast.executors.frames import Garbage
 from outlast.executors.messages import (
     CancelSeen,
@@ -21,6 +20,7 @@ from outlast.executors.messages import (
     Reported,
     SaveCheckpoint,
 )
+from outlast.executors.outcomes import storable_text
 from outlast.executors.port import Limits, Sink
 from outlast.executors.ward import Ward
 from outlast.executors.workdirs import WorkFolder, move_in, opened, remove
@@ -88,12 +88,13 @@ class Service:
     async def _serve(self, message: Any) -> None:
         match message:
             case Reported(report=report):
-                if len(msgspec.json.encode(report)) > self._limits.progress_bytes_max:
-                    raise Garbage("a report past its limit")
+                encoded = documents.encode(report)
+                documents.check(encoded, self._limits.progress_bytes_max, "a report")
                 self._sink.report(report)
             case Logged(text=text):
                 self._log(text[: self._limits.log_line_bytes_max])
             case Happened(type=type_, data=data):
+                documents.check(documents.encode(type_), EVENT_TYPE_BYTES_MAX, "an event's type")
                 documents.check(data, self._limits.event_bytes_max, "an event")
                 decoded = documents.decode(data)
                 if not isinstance(decoded, dict):
@@ -155,7 +156,8 @@ class Service:
     def _log(self, text: str) -> None:
         if self._log_bytes_left <= 0:
             return
-        self._log_bytes_left -= len(text.encode(errors="replace")) + 1
+        text = storable_text(text)
+        self._log_bytes_left -= len(text.encode()) + 1
         self._sink.log(self._clock(), text)
         if self._log_bytes_left <= 0:
             notice = f"(the log ends here: {self._limits.log_bytes_max} bytes are kept)"

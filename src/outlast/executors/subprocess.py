@@ -13,7 +13,7 @@ from outlast.clock import Clock, system_clock
 from outlast.executors import guard
 from outlast.executors.launching import Blueprint, BrokenModule, Launcher
 from outlast.executors.messages import Assigned, CancelAsked
-from outlast.executors.outcomes import out_of_memory, result_invalid
+from outlast.executors.outcomes import out_of_memory, result_invalid, storable
 from outlast.executors.pool import WarmPool
 from outlast.executors.port import (
     Assignment,
@@ -28,7 +28,7 @@ from outlast.executors.port import (
 )
 from outlast.executors.serving import Service
 from outlast.executors.ward import End, Ward
-from outlast.executors.workdirs import WorkFolder, remove, stage
+from outlast.executors.workdirs import WorkFolder, stage
 from outlast.operations import documents
 from outlast.operations.errors import OutlastError, UnknownKind
 from outlast.operations.failure import Failure, platform_failure
@@ -97,8 +97,8 @@ class SubprocessExecutor:
         attempts = tuple(self._running)
         for attempt in attempts:
             attempt.kill("released")
-        for attempt in attempts:
-            await attempt.wait()
+        # One whose sink is broken tells whoever waits for it; all the others must end as well.
+        await asyncio.gather(*(attempt.wait() for attempt in attempts), return_exceptions=True)
         await self._pool.close()
 
 
@@ -129,13 +129,13 @@ class SubprocessAttempt:
     async def begin(self, work: WorkFolder, *, sandboxed: bool, ended: Callable[[], None]) -> None:
         """Hand the assignment to the child. `ended` is called when nothing of it is left."""
         assignment, ward = self._assignment, self._ward
-        ward.lease(assignment.lease_seconds)
         ward.workdir = work.name(ward.workdir, assignment.operation_id, assignment.attempt)
         if assignment.inputs:
             owner = None if ward.user is None else ward.user.number
             await asyncio.to_thread(stage, ward.workdir, assignment.inputs, owner)
         hostile = work if sandboxed else None
         self._service = Service(ward, self._sink, self._limits, self._clock, hostile)
+        ward.lease(assignment.lease_seconds)
         ward.send(
             Assigned(
                 assignment=msgspec.structs.replace(assignment, inputs={}),
@@ -172,8 +172,8 @@ class SubprocessAttempt:
         self._ward.renewed(sent_at)
 
     async def discard(self) -> None:
-        """Remove the workdir."""
-        await asyncio.to_thread(remove, self._ward.workdir)
+        """Remove the workdir, and let others have the child's user."""
+        await self._ward.discard()
 
     def _note(self, reason: StopReason) -> None:
         if self._asked is None or reason == "lease":
@@ -196,23 +196,24 @@ class SubprocessAttempt:
 
     def _judge(self, end: End) -> Outcome:
         said = self._service.ended
-        if said is not None and isinstance(said.outcome, Finished):
+        if said is not None and (said.verdict or isinstance(said.outcome, Finished)):
             return self._checked(said.outcome)
-        if said is not None and said.verdict:
-            return said.outcome
         asked: StopReason | None = "lease" if end.cause == guard.LEASE_OVER else self._asked
         if asked is not None:
             return Stopped(reason=asked)
         if said is None:
             return Failed(failure=_crash(end, self._service.garbage))
-        return Stopped(reason="lease") if said.lease_lost else said.outcome
+        return Stopped(reason="lease") if said.lease_lost else self._checked(said.outcome)
 
-    def _checked(self, finished: Finished) -> Outcome:
+    def _checked(self, outcome: Finished | Failed) -> Finished | Failed:
+        """What the child said, if it can be stored; the child might be anybody's."""
+        if isinstance(outcome, Failed):
+            return msgspec.structs.replace(outcome, failure=storable(outcome.failure))
         try:
-            documents.check(finished.result, self._limits.result_bytes_max, "the result")
+            documents.check(outcome.result, self._limits.result_bytes_max, "the result")
         except OutlastError as error:
             return Failed(failure=result_invalid(error.message))
-        return finished
+        return outcome
 
 
 class NeverStarted:

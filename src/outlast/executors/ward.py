@@ -139,7 +139,13 @@ class Ward:
         self.kill()
         await self.ended()
         self.hang_up()
+        await self.discard()
+
+    async def discard(self) -> None:
+        """Remove its folder; only then may others have its user."""
         await asyncio.to_thread(remove, self.workdir)
+        if self.user is not None:
+            self.user.release()
 
     async def _drop_output(self) -> None:
         while chunk := await self.output.read(_CHUNK_BYTES):  # noqa: ASYNC110  to wait is the aim
@@ -178,6 +184,4 @@ class Ward:
         self._control.close()
         if self._backstop is not None:
             self._backstop.cancel()
-        if self.user is not None:
-            self.user.release()
         return end
