@@ -6,6 +6,7 @@ input, and the end of standard input means that the server is gone.
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import logging
 import os
@@ -53,6 +54,7 @@ from outlast.worker.supervisor import Supervisor
 
 BUILTIN_MODULES: Final = ("outlast.kinds.sql_query",)
 _LOCK_WAIT_SECONDS: Final = 10.0
+_COLLECT_EVERY: Final = 50_000
 _EXIT_SECONDS: Final = 5.0
 _COLLECT_SECONDS: Final = 3600.0
 _ROOT: Final = Principal(tenant=DEFAULT_TENANT, member="root", role=Role.ROOT)
@@ -436,6 +438,10 @@ async def _drain_at_once(gone: Callable[[], Awaitable[object]], worker: Worker) 
 
 def run(main: Callable[[], Any]) -> None:
     """Run a coroutine function on the fastest loop there is."""
+    # What is imported by now stays, and an attempt leaves no cycles: to look through hundreds of
+    # live attempts every 700 allocations found nothing and took a sixth of the time.
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY, 20, 20)
     try:
         import uvloop  # noqa: PLC0415  not on every platform
     except ImportError:
