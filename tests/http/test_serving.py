@@ -111,7 +111,7 @@ async def test_a_watcher_goes_with_its_client(serving, client):
         await until(lambda: serving.engine.watchers == 3)
         for left, writer in enumerate([streaming, waiting, creating]):
             writer.close()
-            await until(lambda left=left: serving.engine.watchers == 2 - left, 2)
+            await until(lambda left=left: serving.engine.watchers == 2 - left, 5)
 
 
 async def test_shutting_down_ends_streams_and_waits(serving, client):

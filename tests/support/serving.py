@@ -86,7 +86,7 @@ class OwnSandbox:
 class Serving:
     """An application over a store of its own. `texts` are the tokens by (tenant, role)."""
 
-    def __init__(self, folder, *, limits=None, body_seconds=2.0):
+    def __init__(self, folder, *, limits=None, body_seconds=1.0):
         self.store = SqliteStore(folder / "outlast.db")
         self.limits = limits or Limits()
         self.settings = Settings(limits=self.limits)
@@ -111,11 +111,13 @@ class Serving:
         root = Principal(tenant=HOME, member="root", role=Role.ROOT)
         await self.tokens.create_tenant(root, HOME)
         away = await self.tokens.create_tenant(root, AWAY)
-        for tenant, name in ((HOME, HOME), (away.id, AWAY)):
-            maker = msgspec.structs.replace(root, tenant=tenant)
-            for role in Role:
-                _, text = await self.tokens.create(maker, role, member=f"{role}-1")
-                self.texts[name, role] = text
+        await asyncio.gather(
+            *(
+                self._make_token(msgspec.structs.replace(root, tenant=tenant), name, role)
+                for tenant, name in ((HOME, HOME), (away.id, AWAY))
+                for role in Role
+            )
+        )
         self.app = build_http(
             self.engine,
             self.tokens,
@@ -195,6 +197,10 @@ class Serving:
             server.should_exit = True
             await serving
             listener.close()
+
+    async def _make_token(self, maker, name, role):
+        _, text = await self.tokens.create(maker, role, member=f"{role}-1")
+        self.texts[name, role] = text
 
     async def _ready(self):
         if not self.is_ready:
