@@ -235,7 +235,7 @@ class Attempt:
         except OutlastError as error:
             return Failed(failure=platform_failure("result_invalid", error.message))
         token, result = self.token, finished.result
-        lost_race: OutlastError = RevisionMismatch()
+        lost_race: OutlastError | None = None
         for _ in range(_PUBLISH_TRIES):
             try:
                 writes = await self._publish(finished)
@@ -254,7 +254,7 @@ class Attempt:
                 lost_race, waiting = error, []
                 continue
             return None
-        return Failed(failure=_refusal(lost_race))
+        return Failed(failure=_refusal(lost_race or RevisionMismatch()))
 
     async def _publish(self, finished: Finished) -> list[CatalogWrite]:
         writes: list[CatalogWrite] = []
