@@ -189,4 +189,6 @@ def _failure(error: Exception, workdir: Path) -> Fatal:
     # Once rows are streaming, DuckDB's errors come through Arrow, which keeps their text alone.
     if reason.startswith("Out of Memory Error"):
         return Fatal("out_of_memory", f"the query needs too much memory: {reason}"[:500])
+    if "Arrow Appender" in reason:
+        return Fatal("result_too_large", "the values of some rows together exceed 2 GiB")
     return Fatal("query_failed", reason[:500] or type(error).__name__)

@@ -17,6 +17,7 @@ import pyarrow.json as pj
 
 from outlast.operations import documents
 from outlast.operations.errors import Invalid
+from outlast.resources.datasets.model import COLUMNS_MAX
 from outlast.resources.datasets.tables import (
     NESTING_MAX,
     check_names,
@@ -77,6 +78,9 @@ def _check_lines(first: int, block: bytes) -> None:
         brackets = text.count(b"{") + text.count(b"[")
         if brackets > NESTING_MAX and documents.depth(text) > NESTING_MAX:
             raise Invalid(f"line {line} is nested deeper than {NESTING_MAX} levels")
+        # The parser takes a minute for a hundred thousand columns.
+        if len(text) > COLUMNS_MAX and text.count(b":") > COLUMNS_MAX:
+            check_names(list(_object(line, text)))
         if has_long_number and _LONG_NUMBER in text.translate(_DIGITS_AS_ZERO):
             for column, value in _object(line, text).items():
                 if not all(number in _INT64 for number in _integers(value)):

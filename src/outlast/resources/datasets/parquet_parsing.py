@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from outlast.operations.errors import Invalid
 from outlast.resources.datasets.tables import first_line, storable_schema
 
-BATCH_ROWS_MAX: Final = 16_384
-_BATCH_BYTES: Final = 8 * 1024 * 1024
+# Few enough for long texts: what the footer says of their size says nothing of repeated ones.
+BATCH_ROWS: Final = 2048
 _STRING_BYTES_MAX: Final = 16 * 1024 * 1024
 _CONTAINER_MAX: Final = 2_000_000
 _ERRORS: Final = (pa.ArrowException, OSError, ValueError)
@@ -44,21 +44,10 @@ def batches(file: pq.ParquetFile, groups: list[int] | None = None) -> Iterator[p
     """The rows of some row groups, or of all; never a whole group in memory."""
     rows = 0
     try:
-        for batch in file.iter_batches(
-            batch_size=_batch_rows(file), row_groups=groups, use_threads=False
-        ):
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, use_threads=False):
             rows += batch.num_rows
             yield batch
     except MemoryError:
         raise
     except _ERRORS as error:
         raise Invalid(f"after row {rows}: {first_line(error)}") from error
-
-
-def _batch_rows(file: pq.ParquetFile) -> int:
-    """How many rows have about the size of a batch, going by what the footer claims."""
-    metadata = file.metadata
-    if not metadata.num_rows:
-        return BATCH_ROWS_MAX
-    size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    return max(1, min(BATCH_ROWS_MAX, _BATCH_BYTES * metadata.num_rows // max(size, 1)))
