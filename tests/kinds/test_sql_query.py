@@ -248,7 +248,7 @@ def test_a_result_beyond_the_limits_is_refused(tmp_path, limits):
     ],
 )
 def test_duckdb_itself_is_locked_should_the_translation_let_something_through(tmp_path, sql):
-    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "secret").write_text("hunter2")
     workdir = tmp_path / "work"
     parsed(workdir, NUMBERS, "jsonl")
     with pytest.raises(Fatal) as fatal:
@@ -258,7 +258,8 @@ def test_duckdb_itself_is_locked_should_the_translation_let_something_through(tm
             Alone(workdir),
         )
     assert fatal.value.code == "query_failed"
-    assert "secret" not in fatal.value.message.replace(str(tmp_path / "secret"), "")
+    assert "hunter2" not in fatal.value.message
+    assert "root:" not in fatal.value.message
 
 
 def test_the_sample_is_bounded(tmp_path):
