@@ -2,12 +2,16 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from outlast.engine.preparing import decode_spec
 from outlast.http.errors import STATUS
 from outlast.http.openapi import errors_of
+from outlast.kinds.sql_query import kinds
 
+[SQL_QUERY] = kinds
 DOCS = Path(__file__).parents[2] / "docs" / "http-api.md"
 
 
@@ -91,3 +95,15 @@ def test_every_parameter_and_header_is_named_in_the_docs(serving):
             assert f"`{name}`" in section, (route.path, name)
         for header in route.headers:
             assert f"`{header.name}`" in section, (route.path, header.name)
+
+
+def test_the_bodies_of_the_examples_fit_their_routes(serving):
+    bodies = {route.path: route.body for route in serving.app.table.routes if route.body}
+    examples = re.findall(r"\$OUTLAST_URL(\S+)[^`]*? -d '(.*?)'", DOCS.read_text(), re.DOTALL)
+    assert len(examples) >= 6
+    for path, body in examples:
+        msgspec.json.decode(body, type=bodies[path])
+    specs = re.findall(r'"spec": ({.*?\]})', DOCS.read_text())
+    assert len(specs) >= 4
+    for spec in specs:
+        decode_spec(SQL_QUERY, spec.encode())
