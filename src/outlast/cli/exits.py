@@ -91,7 +91,11 @@ def explain(error: Exception) -> Complaint | None:
 
 
 def _fields(error: ClientError) -> str:
-    lines = [f"  {name}: {reason}" for name, reason in error.field_errors.items()]
+    lines = [
+        f"  {name}: {reason}"
+        for name, reason in error.field_errors.items()
+        if reason not in error.detail
+    ]
     if error.request_id and error.status is not None and error.status >= 500:  # noqa: PLR2004  5xx
         lines.append(f"  request id: {error.request_id}")
     return "\n".join(lines)

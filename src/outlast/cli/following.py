@@ -1,15 +1,18 @@
 """Following an operation to its end, and telling how it ended."""
 
 from collections.abc import Iterator
+from typing import Any, Final
 
 from rich.live import Live
 
 from outlast.cli.exits import Exit, exit_of
 from outlast.cli.live import OperationView, progress_text
-from outlast.cli.screen import Screen, labels
+from outlast.cli.screen import Screen, cell, labels
 from outlast.cli.session import Session
 from outlast.cli.wording import age, duration, instant, phase, took
 from outlast.client.answers import Failure, Operation
+
+_GLANCE_CHARS: Final = 150
 
 
 def follow(session: Session, ref: str) -> Exit:
@@ -38,8 +41,7 @@ def show_outcome(screen: Screen, operation: Operation) -> None:
     match operation.state:
         case "succeeded":
             screen.line(f"Succeeded{ran}.", "green")
-            if operation.result is not None:
-                screen.details([("result", operation.result)])
+            screen.details(_result_details(operation.result))
         case "failed":
             screen.line(f"Failed{ran}.", "red")
             if operation.failure is not None:
@@ -116,6 +118,18 @@ def _progress(operation: Operation) -> str:
     is_running = operation.state == "running"
     parts = (progress_text(progress, is_running=is_running), progress.stage, progress.message)
     return "  ".join(part for part in parts if part)
+
+
+def _result_details(result: Any) -> list[tuple[str, object]]:
+    """A result at a glance; `outlast get` shows it whole."""
+    if not isinstance(result, dict):
+        return [("result", _glance(result))]
+    return [(name, _glance(value)) for name, value in result.items()]
+
+
+def _glance(value: Any) -> str:
+    text = cell(value)
+    return text if len(text) <= _GLANCE_CHARS else f"{text[:_GLANCE_CHARS]} ..."
 
 
 def _resource(operation: Operation) -> str:

@@ -76,13 +76,14 @@ def progress_text(progress: Progress, *, is_running: bool = True) -> str:
     """How far it is, in one line: `45%  12,345 of 30,000 rows  1,200/s  12 s left`."""
     parts: list[str] = []
     unit = f" {progress.unit}" if progress.unit else ""
+    is_percent = progress.unit in {"%", "percent"}
     if progress.done is not None and progress.total:
         parts.append(f"{min(1.0, progress.done / progress.total):4.0%}")
-        if progress.unit not in {"%", "percent"}:
+        if not is_percent:
             parts.append(f"{number(progress.done)} of {number(progress.total)}{unit}")
     elif progress.done is not None:
         parts.append(f"{number(progress.done)}{unit}")
-    if progress.rate_per_second and is_running:
+    if progress.rate_per_second and is_running and not is_percent:
         parts.append(f"{number(progress.rate_per_second)}/s")
     if progress.eta_seconds is not None and is_running:
         parts.append(f"{duration(progress.eta_seconds)} left")

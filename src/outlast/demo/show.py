@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -14,11 +15,14 @@ from rich.console import Console
 from rich.text import Text
 
 from outlast.client.answers import Operation
+from outlast.client.connecting import DEFAULT_URL
 from outlast.client.errors import ClientError
 from outlast.client.sync import Client
-from outlast.demo.queries import CARRIERS, FLIGHTS, FLIGHTS_ROWS, SPECS
+from outlast.demo.queries import BUSIEST_ROW, CARRIERS, FLIGHTS, FLIGHTS_ROWS, PAIRS_ROW, SPECS
 from outlast.demo.server import DemoServer, ServerDied, program, quiet_environment
 
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_INTERRUPTED: Final = 130
 _STEP_SECONDS: Final = 120.0
 _CANCEL_AFTER_SECONDS: Final = 20.0
 
@@ -33,16 +37,19 @@ def show(keep: Path | None = None) -> int:
     base = _fresh_folder(keep)
     _write_specs(base)
     extra = _sandbox_flags(console)
-    signal.signal(signal.SIGTERM, _leave)
     server = DemoServer(base / "data", base / "server.log", extra)
-    try:
-        with server:
-            _Demonstration(console, server, base).run()
-    except (Unexpected, ServerDied, ClientError, subprocess.TimeoutExpired) as error:
-        console.print(Text(f"\nThis is not as it should be: {error}", "red"))
-        console.print(Text(f"The end of the server's log ({base / 'server.log'}):", "dim"))
-        console.print(Text(server.log_tail()))
-        return 1
+    with closing(_Interruption()) as interruption:
+        try:
+            with server:
+                _Demonstration(console, server, base, interruption).run()
+        except KeyboardInterrupt:
+            console.print(Text("\nInterrupted. The server has stopped.", "yellow"))
+            return _INTERRUPTED
+        except (Unexpected, ServerDied, ClientError, subprocess.TimeoutExpired) as error:
+            console.print(Text(f"\nThis is not as it should be: {error}", "red"))
+            console.print(Text(f"The end of the server's log ({base / 'server.log'}):", "dim"))
+            console.print(Text(server.log_tail()))
+            return 1
     _say_farewell(console, base, extra)
     return 0
 
@@ -50,11 +57,15 @@ def show(keep: Path | None = None) -> int:
 class _Demonstration:
     """The steps, with the server up."""
 
-    def __init__(self, console: Console, server: DemoServer, base: Path) -> None:
+    def __init__(
+        self, console: Console, server: DemoServer, base: Path, interruption: "_Interruption"
+    ) -> None:
+        self._interruption = interruption
         self._console = console
         self._server = server
         self._base = base
         self._number = 0
+        self._cancelled = ""
 
     def run(self) -> None:
         address = self._server.address
@@ -66,11 +77,18 @@ class _Demonstration:
         )  # fmt: skip
         with Client(address.url, address.token_file.read_text().strip()) as client:
             for step in self._steps():
-                self._number += 1
                 step(client)
 
     def _steps(self) -> Sequence[Callable[[Client], None]]:
-        return (self._upload, self._query, self._look, self._refuse, self._fail, self._cancel)
+        return (
+            self._upload,
+            self._query,
+            self._watch,
+            self._refuse,
+            self._fail,
+            self._cancel,
+            self._look_back,
+        )
 
     def _upload(self, client: Client) -> None:
         self._explain(
@@ -84,22 +102,27 @@ class _Demonstration:
     def _query(self, client: Client) -> None:
         self._explain(
             "A query in YQL, as an operation: the server answers at once with its id and sees it "
-            "through. It runs in a locked child process without network and without your files. "
-            "Of two flights of one carrier to one place, how often did the later one arrive later?"
+            "through, in a locked child process without network and without your files."
         )
-        self._type("submit", "sql_query", "@worse.json", "--watch")
-        _expect("the state of the query", _latest(client).state, "succeeded")
+        self._type("submit", "sql_query", "@carriers.json", "--wait")
+        operation = _latest(client)
+        _expect("the state of the query", operation.state, "succeeded")
+        self._explain("What it made is a version of a dataset, there exactly since it succeeded.")
+        self._type("datasets", "rows", "carriers", "--limit", "5")
+        found = client.datasets.rows("carriers", limit=1000)
+        busiest = {name: found.rows[0].get(name) for name in BUSIEST_ROW}
+        _expect("the rows of the result", (found.total, busiest), (CARRIERS, BUSIEST_ROW))
+        made_by = next(client.datasets.versions("carriers")).operation_id
+        _expect("who made the version", made_by, operation.id)
 
-    def _look(self, client: Client) -> None:
+    def _watch(self, client: Client) -> None:
         self._explain(
-            "What it made is a new version of a dataset, there exactly since it succeeded."
+            f"A longer one, watched: {PAIRS_ROW['pairs']:,} pairs of flights of one carrier to one "
+            "place. How often was the second one later than the first?"
         )
-        self._type("datasets", "rows", "worse", "--limit", "5")
-        self._type("datasets", "versions", "worse")
-        found = client.datasets.rows("worse", limit=1000)
-        _expect("the carriers in the result", found.total, CARRIERS)
-        made_by = next(client.datasets.versions("worse")).operation_id
-        _expect("who made the version", made_by, _latest(client).id)
+        self._type("submit", "sql_query", "@pairs.json", "--watch")
+        _expect("the state of the query", _latest(client).state, "succeeded")
+        _expect("the result", client.datasets.rows("pairs").rows[0], PAIRS_ROW)
 
     def _refuse(self, client: Client) -> None:
         before = _latest(client).id
@@ -128,12 +151,16 @@ class _Demonstration:
         self._type("cancel", operation.id)
         self._type("wait", operation.id, "--timeout", f"{_CANCEL_AFTER_SECONDS:g}s", expected=3)
         _expect("the cancelled operation", client.get(operation.id).state, "cancelled")
-        self._number += 1
+        self._cancelled = operation.id
+
+    def _look_back(self, client: Client) -> None:
         self._explain("All of it is kept: every operation, its history, its log.")
         self._type("list")
-        self._type("events", operation.id)
+        self._type("events", self._cancelled)
+        _expect("the operations", len(list(client.list())), 4)
 
     def _explain(self, text: str) -> None:
+        self._number += 1
         self._console.print()
         self._console.print(Text.assemble((f"{self._number}. ", "bold"), text))
 
@@ -142,6 +169,7 @@ class _Demonstration:
         line = shlex.join(("outlast", *arguments)).replace(str(FLIGHTS), FLIGHTS.name)
         self._console.print(Text(f"$ {line}", "bold cyan"))
         sys.stdout.flush()
+        self._interruption.check()
         done = subprocess.run(  # noqa: S603  our own program
             program(*arguments),
             cwd=self._base,
@@ -152,6 +180,7 @@ class _Demonstration:
             timeout=_STEP_SECONDS,
             check=False,
         )
+        self._interruption.check()
         _expect(f"the exit code of `{line}`", done.returncode, expected)
 
 
@@ -160,9 +189,26 @@ def _expect(what: str, found: object, expected: object) -> None:
         raise Unexpected(f"{what} should be {expected!r}, and is {found!r}")
 
 
-def _leave(_number: int, _frame: object) -> NoReturn:
-    # So that what stands in `finally` is done, and the server does not stay behind.
-    raise KeyboardInterrupt
+class _Interruption:
+    """Ctrl-C and SIGTERM, remembered: what a signal raises is lost where it hits a finalizer."""
+
+    def __init__(self) -> None:
+        self._came = False
+        self._before = [(number, signal.signal(number, self)) for number in _SIGNALS]
+
+    def __call__(self, _number: int, _frame: object) -> NoReturn:
+        self._came = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if there was one."""
+        if self._came:
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Leave signals to whoever had them before."""
+        for number, handler in self._before:
+            signal.signal(number, handler)
 
 
 def _latest(client: Client) -> Operation:
@@ -205,16 +251,25 @@ def _sandbox_flags(console: Console) -> Sequence[str]:
 
 
 def _say_farewell(console: Console, base: Path, extra: Sequence[str]) -> None:
-    again = shlex.join(("outlast", "serve", "--data", str(base / "data"), *extra))
+    data = base / "data"
+    name = _own_name()
     console.print()
     console.print(
         Text("All as it should be. The server has stopped; nothing is left running.", "green")
     )
     for what, value in (
-        ("Start it again", again),
-        ("It answers at", "http://127.0.0.1:8470"),
-        ("The token is in", str(base / "data" / "admin-token")),
+        ("Start it again", f"{name} {shlex.join(('serve', '--data', str(data), *extra))}"),
+        ("It answers at", DEFAULT_URL),
+        ("The token is in", str(data / "admin-token")),
+        ("Talk to it", f"OUTLAST_DATA={shlex.quote(str(data))} {name} list"),
         ("The specs are in", str(base)),
         ("Forget it all", shlex.join(("rm", "-r", str(base)))),
     ):
         console.print(Text.assemble((f"{what:<17}", "dim"), value), soft_wrap=True)
+
+
+def _own_name() -> str:
+    """What has to be typed for this program, as it was typed."""
+    if Path(sys.argv[0]).name == "outlast":
+        return shlex.quote(sys.argv[0])
+    return f"{shlex.quote(sys.executable)} -m outlast"
