@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from outlast.executors.calls import Sandbox
+from outlast.executors.launching import Launcher
 from outlast.operations.errors import Fatal, Retry
 from outlast.operations.kind import CatalogWrite, Finish, Kind, Resources
 from outlast.operations.progress import ResourceProgress
@@ -346,6 +348,25 @@ def import_late(plan: dict[str, Any], ctx: Any) -> Any:
     return {}
 
 
+async def call_sandboxed(plan: dict[str, Any], ctx: Any) -> Any:
+    """What a handler does that must parse hostile bytes and also needs the network."""
+    (ctx.workdir / "in").write_text("abc")
+    (ctx.workdir / "secret").write_text("secret")
+    launcher = Launcher(ctx.workdir / "calls", environment=os.environ)
+    await launcher.open()
+    options: dict[str, Any] = {"timeout_seconds": 20}
+    try:
+        sandbox = Sandbox(launcher)
+        inputs = {"in": ctx.workdir / "in"}
+        async with sandbox("calls_for_tests:turn_around", b"x", inputs=inputs, **options) as result:
+            turned = result.answer["turned"]
+        secret = str(ctx.workdir / "secret").encode()
+        async with sandbox("calls_for_tests:read", secret, inputs={}, **options) as result:
+            return {"turned": turned, "read": result.answer}
+    finally:
+        await launcher.close()
+
+
 def fork_many(plan: dict[str, Any], ctx: Any) -> Any:
     children = 0
     try:
@@ -385,6 +406,7 @@ kinds = [
     Kind("checkpoint_async", spec=dict, result=dict, run=checkpoint_async),
     Kind("use_files", spec=dict, result=dict, run=use_files),
     Kind("environment", spec=dict, result=dict, run=environment, environment=("DECLARED",)),
+    Kind("call_sandboxed", spec=dict, result=dict, run=call_sandboxed),
     Kind("look_around", spec=dict, result=dict, run=look_around, sandboxed=True),
     Kind("locked_files", spec=dict, result=dict, run=use_files, sandboxed=True),
     Kind("locked_facts", spec=dict, result=dict, run=facts, sandboxed=True),

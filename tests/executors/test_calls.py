@@ -1,4 +1,3 @@
-import os
 import sys
 
 import pytest
@@ -74,4 +73,8 @@ async def test_a_call_sees_nothing_of_the_server(sandbox, tmp_path):
     secret.chmod(0o600)
     async with call(sandbox, "read", str(secret).encode()) as result:
         assert result.answer == "PermissionError"
-    assert os.getpid()
+
+
+async def test_a_handler_may_have_its_own_bytes_parsed_in_a_locked_child(bench):
+    told = await bench.result("call_sandboxed")
+    assert told == {"turned": "cba", "read": "PermissionError"}

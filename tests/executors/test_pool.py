@@ -14,7 +14,7 @@ DECLARING = [kind for kind in handlers_for_tests.kinds if kind.name in {"facts",
 
 def waiting(bench):
     """The children that wait ready."""
-    return [ward for ready in bench.executor._pool._ready.values() for ward in ready]
+    return bench.executor._pool.ready
 
 
 async def test_an_attempt_starts_in_a_child_that_was_there_before(tmp_path, open_bench, until):

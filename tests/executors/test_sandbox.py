@@ -1,6 +1,5 @@
 """What a sandboxed child cannot do, for each way of locking it that this machine has."""
 
-import json
 import os
 import socket
 import sys
@@ -221,4 +220,3 @@ def test_a_filter_is_whole_and_ends_by_allowing(machine):
 def test_the_worker_itself_is_not_locked():
     status = Path("/proc/self/status").read_text()
     assert "Seccomp:\t0" in status
-    assert json.loads("1") == 1

@@ -1,21 +1,20 @@
 """Warm children: started, locked and with their modules imported before anybody needs them."""
 
 import asyncio
-import contextlib
 import logging
 from typing import Final
 
-from outlast.executors.launching import Blueprint, BrokenModule, Launcher
+from outlast.executors.launching import Blueprint, Launcher
 from outlast.executors.ward import Ward
-from outlast.operations.errors import Unavailable
 
 _BACK_OFF_SECONDS: Final = (0.5, 1, 2, 5, 15, 60)
+_STARTS_AT_ONCE: Final = 2
 
 logger = logging.getLogger(__name__)
 
 
 class WarmPool:
-    """Keeps `warm` children of each blueprint ready. Each is handed out once.
+    """Keeps `warm` children of each blueprint ready, or on the way. Each is handed out once.
 
     A child that dies while it waits is replaced. One that cannot be started is tried again later
     and later, and meanwhile whoever asks for it starts one in the foreground and sees the error.
@@ -23,65 +22,110 @@ class WarmPool:
 
     def __init__(self, launcher: Launcher, blueprints: set[Blueprint], warm: int) -> None:
         self._launcher = launcher
-        self._ready: dict[Blueprint, list[Ward]] = {blueprint: [] for blueprint in blueprints}
         self._warm = warm
-        self._keepers: list[asyncio.Task[None]] = []
-        self._wanted: dict[Blueprint, asyncio.Event] = {}
-        # One after the other: to get ready must not starve what runs.
-        self._starting = asyncio.Lock()
+        self._shelves = {blueprint: _Shelf() for blueprint in blueprints}
+        # To get ready must not starve what runs.
+        self._starts = asyncio.Semaphore(_STARTS_AT_ONCE)
+        self._is_open = False
 
     def open(self) -> None:
         """Begin to make children ready, in the background."""
-        for blueprint in self._ready if self._warm else ():
-            self._wanted[blueprint] = asyncio.Event()
-            self._keepers.append(asyncio.create_task(self._keep(blueprint)))
+        self._is_open = True
+        for blueprint in self._shelves:
+            self._fill(blueprint)
 
     async def take(self, blueprint: Blueprint) -> Ward:
         """A child that is ready, and yours. Raises as `Launcher.launch`."""
-        ready = self._ready.get(blueprint, [])
-        while ready:
-            ward = ready.pop()
-            self._want(blueprint)
-            if not ward.is_over:
-                return ward
-            await ward.dispose()
+        shelf = self._shelves[blueprint]
+        for warming in shelf.waiting:
+            if warming.has_begun:
+                shelf.waiting.remove(warming)
+                self._fill(blueprint)
+                return await warming.task
         return await self._launcher.launch(blueprint)
+
+    @property
+    def ready(self) -> list[Ward]:
+        """The children that wait."""
+        return [
+            warming.task.result()
+            for shelf in self._shelves.values()
+            for warming in shelf.waiting
+            if warming.is_ready
+        ]
 
     async def close(self) -> None:
         """End every child that still waits."""
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
-        for ready in self._ready.values():
-            while ready:
-                await ready.pop().dispose()
+        self._is_open = False
+        for shelf in self._shelves.values():
+            if shelf.retry is not None:
+                shelf.retry.cancel()
+            while shelf.waiting:
+                task = shelf.waiting.pop().task
+                task.cancel()
+                await asyncio.wait([task])
+                if not task.cancelled() and task.exception() is None:
+                    await task.result().dispose()
 
-    def _want(self, blueprint: Blueprint) -> None:
-        if blueprint in self._wanted:
-            self._wanted[blueprint].set()
+    def _fill(self, blueprint: Blueprint) -> None:
+        shelf = self._shelves[blueprint]
+        shelf.retry = None
+        while self._is_open and len(shelf.waiting) < self._warm:
+            warming = _Warming()
+            warming.task = asyncio.create_task(self._start(blueprint, warming))
+            shelf.waiting.append(warming)
+            warming.task.add_done_callback(
+                lambda _, warming=warming: self._settle(blueprint, warming)  # type: ignore[misc]
+            )
 
-    async def _keep(self, blueprint: Blueprint) -> None:
-        ready, wanted = self._ready[blueprint], self._wanted[blueprint]
-        failures = 0
-        while True:
-            wanted.clear()
-            while len(ready) < self._warm:
-                try:
-                    async with self._starting:
-                        ward = await self._launcher.launch(blueprint)
-                except (BrokenModule, Unavailable) as error:
-                    logger.warning("no child of %s is ready: %s", blueprint.modules, error)
-                    await asyncio.sleep(_BACK_OFF_SECONDS[min(failures, 5)])
-                    failures += 1
-                    continue
-                failures = 0
-                ready.append(ward)
-                ward.when_over(wanted.set)
-            await wanted.wait()
-            await self._bury(ready)
+    async def _start(self, blueprint: Blueprint, warming: "_Warming") -> Ward:
+        async with self._starts:
+            warming.has_begun = True
+            return await self._launcher.launch(blueprint)
 
-    async def _bury(self, ready: list[Ward]) -> None:
-        for ward in [ward for ward in ready if ward.is_over]:
-            with contextlib.suppress(ValueError):
-                ready.remove(ward)
-                await ward.dispose()
+    def _settle(self, blueprint: Blueprint, warming: "_Warming") -> None:
+        shelf = self._shelves[blueprint]
+        if warming.is_ready:
+            shelf.failures = 0
+            warming.task.result().when_over(lambda: self._bury(blueprint, warming))
+        elif warming in shelf.waiting:
+            shelf.waiting.remove(warming)
+            logger.warning("no child of %s: %s", blueprint.modules, warming.task.exception())
+            delay = _BACK_OFF_SECONDS[min(shelf.failures, len(_BACK_OFF_SECONDS) - 1)]
+            shelf.failures += 1
+            if shelf.retry is None:
+                loop = asyncio.get_running_loop()
+                shelf.retry = loop.call_later(delay, self._fill, blueprint)
+
+    def _bury(self, blueprint: Blueprint, warming: "_Warming") -> None:
+        shelf = self._shelves[blueprint]
+        if warming in shelf.waiting:
+            shelf.waiting.remove(warming)
+            shelf.burials.add(burial := asyncio.create_task(warming.task.result().dispose()))
+            burial.add_done_callback(shelf.burials.discard)
+            self._fill(blueprint)
+
+
+class _Warming:
+    """A child on its way to be ready."""
+
+    task: asyncio.Task[Ward]
+
+    def __init__(self) -> None:
+        self.has_begun = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it waits for an attempt."""
+        task = self.task
+        return task.done() and not task.cancelled() and task.exception() is None
+
+
+class _Shelf:
+    """The children of one blueprint."""
+
+    def __init__(self) -> None:
+        self.waiting: list[_Warming] = []
+        self.burials: set[asyncio.Task[None]] = set()
+        self.failures = 0
+        self.retry: asyncio.TimerHandle | None = None
