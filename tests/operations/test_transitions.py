@@ -337,6 +337,16 @@ def test_a_released_attempt_does_not_count():
     assert transition.event.attempt == 1
 
 
+def test_the_progress_of_a_released_attempt_is_not_credited_to_the_one_that_bears_its_number():
+    reported = transitions.report(running(), TOKEN, Report(done=9), START + 2 * SECOND).operation
+    released = transitions.release(reported, TOKEN, START + 3 * SECOND).operation
+    assert released.progress is None
+    again = transitions.claim(released, lease("second"), START + 4 * SECOND).operation
+    assert again.attempt == reported.attempt
+    done = transitions.report(again, "second", Report(done=1), START + 5 * SECOND).operation
+    assert done.progress.done == 1
+
+
 def test_releasing_what_was_asked_to_stop_cancels_it():
     transition = transitions.release(cancelling(), TOKEN, START + 3 * SECOND)
     assert transition.operation.state is State.CANCELLED

@@ -145,6 +145,8 @@ def release(operation: Operation, token: str, now: int) -> Transition:
         lease.worker,
         attempt=operation.attempt - 1,
         lease=None,
+        # The next attempt has the same number, and must not be credited with this one's work.
+        progress=None,
         available_at=now,
     )
 
