@@ -257,6 +257,14 @@ def test_pages_are_cut_exactly_also_across_row_groups_and_parts(tmp_path):
         assert [row["n"] for row in rows] == list(range(offset, min(offset + 20, 300_000)))
 
 
+def test_an_export_to_parquet_has_row_groups_that_are_good_to_read(tmp_path):
+    content = b"".join(b'{"n":%d}\n' % n for n in range(300_000))
+    answer = parsed(tmp_path, content, "jsonl")
+    rows_of(tmp_path, answer, "parquet")
+    metadata = pq.ParquetFile(tmp_path / "export").metadata
+    assert (metadata.num_rows, metadata.num_row_groups) == (300_000, 3)
+
+
 def test_a_page_that_is_too_large_says_so(tmp_path):
     answer = parsed(tmp_path, b'{"a":"%s"}\n' % (b"x" * 2000), "jsonl")
     arguments = {"files": answer["files"], "offset": 0, "limit": 1, "bytes_max": 1000}

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from outlast.operations.errors import Invalid, TooLarge
 from outlast.resources.datasets.calls import ExportArguments, RowsArguments
 from outlast.resources.datasets.parquet_parsing import batches, open_parquet
-from outlast.resources.datasets.parts import GROUP_ROWS_MAX
+from outlast.resources.datasets.parts import GROUP_BYTES_MAX, GROUP_ROWS_MAX
 from outlast.resources.datasets.tables import AnyArray, use_one_thread
 
 _SLICE_ROWS: Final = 1024
@@ -166,8 +166,23 @@ def _csv_array(array: AnyArray, type: pa.DataType) -> AnyArray:
 def _export_parquet(files: Sequence[Path], output: Path, _: ExportArguments) -> None:
     schema = open_parquet(files[0]).schema_arrow
     with pq.ParquetWriter(output, schema, compression="zstd", store_schema=False) as writer:
-        for batch in _all(files):
-            writer.write_batch(batch, row_group_size=GROUP_ROWS_MAX)
+        for group in _groups(_all(files)):
+            writer.write_table(pa.Table.from_batches(group), row_group_size=GROUP_ROWS_MAX)
+
+
+def _groups(rows: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """The batches gathered into row groups of a size that is good to read."""
+    group: list[pa.RecordBatch] = []
+    count = size = 0
+    for batch in rows:
+        group.append(batch)
+        count += batch.num_rows
+        size += batch.nbytes
+        if count >= GROUP_ROWS_MAX or size >= GROUP_BYTES_MAX:
+            yield group
+            group, count, size = [], 0, 0
+    if group:
+        yield group
 
 
 _EXPORTERS: Final = {"jsonl": _export_jsonl, "csv": _export_csv, "parquet": _export_parquet}
