@@ -63,16 +63,17 @@ def may_reap(connection: apsw.Connection, now: int) -> bool:
 def reap(transaction: Transaction, limit: int) -> list[Operation]:
     """Lose expired leases, then end pending operations whose deadline has passed."""
     now = transaction.now
-    reaped: list[Operation] = []
+    reaped: dict[str, Operation] = {}
     for old in _select(transaction, EXPIRED_LEASES, limit):
         transition = transitions.lose(old, now)
         transaction.update(old, transition)
-        reaped.append(transition.operation)
+        reaped[old.id] = transition.operation
+    # Some of them may be lost attempts from above.
     for old in _select(transaction, PASSED_DEADLINES, limit - len(reaped)):
         transition = transitions.pass_deadline(old, None, now)
         transaction.update(old, transition)
-        reaped.append(transition.operation)
-    return reaped
+        reaped[old.id] = transition.operation
+    return list(reaped.values())
 
 
 def may_prune(connection: apsw.Connection, now: int) -> bool:
