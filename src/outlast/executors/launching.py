@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from outlast.executors import guard, linux, orphans
+from outlast.executors import guard, linux
 from outlast.executors.frames import Garbage
 from outlast.executors.messages import Boot, BootFailed, Ready
 from outlast.executors.sandbox import Lock, Locked, Mechanisms
@@ -78,8 +78,7 @@ class Launcher:
         self._allow_unsandboxed = allow_unsandboxed
 
     async def open(self) -> None:
-        """Make the work folder, clear it of what the dead left, and become a subreaper."""
-        orphans.become_subreaper()
+        """Make the work folder, and clear it of what the dead left."""
         await asyncio.to_thread(self.work.open)
 
     async def close(self) -> None:

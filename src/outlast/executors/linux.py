@@ -13,6 +13,7 @@ PR_SET_PDEATHSIG: Final = 1
 PR_SET_SECCOMP: Final = 22
 PR_CAPBSET_DROP: Final = 24
 PR_SET_CHILD_SUBREAPER: Final = 36
+PR_GET_CHILD_SUBREAPER: Final = 37
 PR_SET_NO_NEW_PRIVS: Final = 38
 CLONE_NEWUSER: Final = 0x10000000
 CLONE_NEWNET: Final = 0x40000000
@@ -34,6 +35,15 @@ def system_call(number: int, *arguments: Any) -> int:
     """A call that the C library has no name for."""
     values = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
     return _checked(_libc.syscall(ctypes.c_long(number), *values), f"system call {number}")
+
+
+def is_subreaper() -> bool:
+    """Whether orphans among this process's descendants come to it."""
+    if not SUPPORTED:
+        return False
+    answer = ctypes.c_int(0)
+    prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(answer))
+    return bool(answer.value)
 
 
 def unshare(flags: int) -> None:

@@ -13,7 +13,10 @@ _LOOK_SECONDS: Final = 0.005
 
 
 def become_subreaper() -> None:
-    """Have the orphans of killed guards come to this process. Nothing happens but on Linux."""
+    """Have the orphans of killed guards come to this process. Nothing happens but on Linux.
+
+    Only for a process that starts guards and little else: it also inherits what it never waits for.
+    """
     if linux.SUPPORTED:
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
 
@@ -29,8 +32,10 @@ def end_orphans(guard_started: int) -> None:
 
     Guards stay in the worker's session and their children never do: so an orphan is a child of this
     process, in another session, that started after its guard. What this process itself starts in a
-    session of its own meanwhile would be taken for one.
+    session of its own meanwhile would be taken for one. Where this is no subreaper nothing is.
     """
+    if not linux.is_subreaper():
+        return
     while orphans := _orphans(guard_started):
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -47,8 +52,6 @@ class _Process(NamedTuple):
 
 
 def _orphans(guard_started: int) -> list[int]:
-    if not linux.SUPPORTED:
-        return []
     me, session = os.getpid(), os.getsid(0)
     found = []
     for entry in Path("/proc").iterdir():

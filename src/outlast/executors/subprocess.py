@@ -13,6 +13,7 @@ from outlast.clock import Clock, system_clock
 from outlast.executors import guard
 from outlast.executors.launching import Blueprint, BrokenModule, Launcher
 from outlast.executors.messages import Assigned, CancelAsked
+from outlast.executors.orphans import become_subreaper
 from outlast.executors.outcomes import out_of_memory, result_invalid, storable
 from outlast.executors.pool import WarmPool
 from outlast.executors.port import (
@@ -66,7 +67,8 @@ class SubprocessExecutor:
         self._running: set[SubprocessAttempt] = set()
 
     async def open(self) -> None:
-        """Begin to make children ready."""
+        """Become who inherits from killed guards, and begin to make children ready."""
+        become_subreaper()
         self._pool.open()
 
     async def start(self, assignment: Assignment, sink: Sink) -> Running:
