@@ -11,7 +11,7 @@ class SqliteMachine(StoreMachine):
 
 TestSqliteMachine = SqliteMachine.TestCase
 TestSqliteMachine.settings = settings(
-    max_examples=80,
+    max_examples=100,
     stateful_step_count=50,
     deadline=None,
     derandomize=True,

@@ -49,6 +49,7 @@ BAD = Failure(code="bad_input", message="", fault="user")
 _T = TypeVar("_T")
 _at = st.sampled_from((0, 1))
 _pick = st.integers(0, 99)
+_endings = st.sampled_from(("succeed", "fail", "retry", "release", "confirm_cancel"))
 _kinds = st.sampled_from(({"a"}, {"b"}, {"a", "b"}, {"a", "b"}))
 _submissions = st.fixed_dictionaries(
     {
@@ -99,55 +100,56 @@ class StoreMachine(RuleBasedStateMachine):
         self._runner.close()
         self._temporary.cleanup()
 
-    @rule(at=_at, wish=_submissions)
-    def create(self, at: int, wish: dict[str, Any]) -> None:
-        """Create an operation, or meet the one that has its idempotency key."""
-        now = self.clock.advance(0.001)
-        for name in ("available_at", "deadline_at"):
-            if wish[name] is not None:
-                wish[name] = now + wish[name] * SECOND
-        submission = Submission(
-            created_by="ada", fingerprint=b"1", retention_seconds=RETENTION_SECONDS, **wish
-        )
-        (created,) = self._run(self._operations(at).create([Creation(submission=submission)]))
-        assert isinstance(created, Created)
-        earlier = self.model.with_key(submission)
-        assert created.is_new == (earlier is None)
-        if earlier is None:
-            available_at = now if submission.available_at is None else submission.available_at
-            self.model[created.operation.id] = Expected(submission, available_at)
-        else:
-            assert created.operation.id == earlier
-
-    @rule(at=_at, kinds=_kinds, limit=st.integers(1, 3), times=st.integers(1, 3))
-    def claim(self, at: int, kinds: set[str], limit: int, times: int) -> None:
-        """Claim, and get exactly what is next."""
-        now = self.clock()
-        for _ in range(times):
-            claim = Claim(
-                kinds=frozenset(kinds), worker="w", limit=limit, lease_seconds=LEASE_SECONDS
+    @rule(at=_at, wishes=st.lists(_submissions, min_size=1, max_size=4))
+    def create(self, at: int, wishes: list[dict[str, Any]]) -> None:
+        """Create operations, or meet those that have their idempotency keys."""
+        for wish in wishes:
+            now = self.clock.advance(0.001)
+            instants = {
+                name: None if wish[name] is None else now + wish[name] * SECOND
+                for name in ("available_at", "deadline_at")
+            }
+            submission = Submission(
+                created_by="ada",
+                fingerprint=b"1",
+                retention_seconds=RETENTION_SECONDS,
+                **{**wish, **instants},
             )
-            claimed = self._run(self._operations(at).claim(claim))
-            assert [operation.id for operation in claimed] == self.model.next(kinds, limit, now)
-            for operation in claimed:
-                assert operation.lease is not None
-                assert operation.lease.token not in self.model[operation.id].tokens
-                self.model[operation.id].start(operation.lease.token, now)
+            creation = Creation(submission=submission)
+            (created,) = self._run(self._operations(at).create([creation]))
+            assert isinstance(created, Created)
+            earlier = self.model.with_key(submission)
+            assert created.is_new == (earlier is None)
+            if earlier is None:
+                available_at = now if submission.available_at is None else submission.available_at
+                self.model[created.operation.id] = Expected(submission, available_at)
+            else:
+                assert created.operation.id == earlier
+
+    @rule(at=_at, kinds=_kinds, limit=st.integers(1, 3))
+    def claim(self, at: int, kinds: set[str], limit: int) -> None:
+        """Claim, and get exactly what is next."""
+        claim = Claim(kinds=frozenset(kinds), worker="w", limit=limit, lease_seconds=LEASE_SECONDS)
+        claimed = self._run(self._operations(at).claim(claim))
+        now = self.clock()
+        assert [operation.id for operation in claimed] == self.model.next(kinds, limit, now)
+        for operation in claimed:
+            assert operation.lease is not None
+            assert operation.lease.token not in self.model[operation.id].tokens
+            self.model[operation.id].start(operation.lease.token, now)
 
     @precondition(lambda self: self.model.running())
-    @rule(
-        at=_at,
-        pick=_pick,
-        how=st.sampled_from(("succeed", "fail", "retry", "release", "confirm_cancel")),
-    )
-    def end_attempt(self, at: int, pick: int, how: str) -> None:
-        """The holder of the lease ends the attempt."""
+    @rule(at=_at, pick=_pick, how=_endings, kinds=_kinds)
+    def end_attempt(self, at: int, pick: int, how: str, kinds: set[str]) -> None:
+        """The holder of the lease ends the attempt, and looks for more."""
+        self.claim(at, kinds, limit=3)
         id_, expected, token = _nth(self.model.running(), pick)
         answer = self._apply(at, id_, WRITES[how](token))
         if how == "confirm_cancel" and not expected.is_cancelling:
             assert isinstance(answer, IllegalTransition)
         else:
             expected.stop(how, self.clock())
+        self.claim(at, kinds, limit=3)
 
     @precondition(lambda self: self.model.stale())
     @rule(at=_at, pick=_pick, how=st.sampled_from(("succeed", "release", "note")))
