@@ -1,0 +1,10 @@
+"""Write the schema that the migrations lead to beside them, for reviewers to read."""
+
+import apsw
+
+from outlast.store.sqlite.migrate import FOLDER, dump_schema, migrate, migrations
+
+if __name__ == "__main__":
+    connection = apsw.Connection(":memory:")
+    migrate(connection, migrations(), 0)
+    (FOLDER / "schema.sql").write_text(dump_schema(connection), encoding="utf-8")
