@@ -17,6 +17,7 @@ import apsw
 
 from outlast.clock import Clock
 from outlast.operations.errors import OutlastError, StoreFull, Unavailable
+from outlast.store.sqlite.connections import fetch_one
 from outlast.store.sqlite.transaction import Transaction
 
 MEMBERS_MAX: Final = 512
@@ -97,7 +98,7 @@ class Writer:
         self._outlet = outlet
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         self._connection = connect()
-        self._data_version = self._connection.data_version()
+        self._seen = _data_version(self._connection)
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="outlast-writer", daemon=True)
         self._thread.start()
@@ -172,12 +173,12 @@ class Writer:
 
     def _look(self) -> None:
         try:
-            version = self._connection.data_version()
+            version = _data_version(self._connection)
         except apsw.Error:
             _log.exception("the database could not be read")
             return
-        if version != self._data_version:
-            self._data_version = version
+        if version != self._seen:
+            self._seen = version
             self._outlet.overheard()
 
     def _write(self, calls: list[Call]) -> None:
@@ -238,6 +239,13 @@ class Writer:
             call.error = refusal
         if calls:
             self._outlet.refused(calls)
+
+
+def _data_version(connection: apsw.Connection) -> int:
+    """A number that changes when another connection has written."""
+    version: int
+    (version,) = fetch_one(connection, "PRAGMA data_version")
+    return version
 
 
 def _refusal(error: Exception) -> OutlastError | None:
