@@ -76,8 +76,8 @@ async def test_a_kind_that_is_not_here_is_refused(installation):
     ("spec", "field"),
     [
         (b'{"text":1}', "text"),
-        (b"{}", "spec"),
-        (b'{"text":"a","loud":true}', "spec"),
+        (b"{}", "text"),
+        (b'{"text":"a","loud":true}', "loud"),
         (b'{"text":"a","times":"two"}', "times"),
         (b"[]", "spec"),
     ],
@@ -133,6 +133,38 @@ async def test_the_same_key_with_another_body_is_refused(installation):
     await installation.engine.submit(MEMBER, wish(idempotency_key="k1"))
     with pytest.raises(IdempotencyMismatch):
         await installation.engine.submit(MEMBER, wish(idempotency_key="k1", priority=1))
+
+
+async def test_a_resend_is_answered_though_its_deadline_has_passed_meanwhile(installation):
+    deadline = installation.store.operations.now() + SECOND // 20
+    first = await installation.engine.submit(
+        MEMBER, wish(idempotency_key="k", deadline_at=deadline)
+    )
+    await asyncio.sleep(0.06)
+    again = await installation.engine.submit(
+        MEMBER, wish(idempotency_key="k", deadline_at=deadline)
+    )
+    assert (again.is_new, again.operation.id) == (False, first.operation.id)
+
+
+@pytest.mark.parametrize("name", ["idempotency_key", "operation_id"])
+async def test_a_resend_is_answered_though_its_name_is_taken_by_what_the_first_made(
+    installation, name
+):
+    async def prepare(_spec, catalog):
+        if await catalog.get("thing", "one") is not None:
+            raise Conflict("the name is taken")
+        reserve = CatalogWrite(
+            type="thing", id="T1", name="one", document=b"{}", expected_revision=0
+        )
+        return Prepared(plan=None, writes=[reserve])
+
+    installation.add(
+        Kind("reserve", spec=Any, result=Any, run=_shout, prepare=prepare, executor="inline")
+    )
+    first = await installation.submit("reserve", **{name: "same"})
+    again = await installation.submit("reserve", **{name: "same"})
+    assert again.id == first.id
 
 
 async def test_a_key_belongs_to_its_tenant(installation):

@@ -12,6 +12,7 @@ from outlast.engine.preparing import OwnPreparer, Preparer, TenantCatalog, decod
 from outlast.engine.watching import Hub, wait_for_change
 from outlast.operations import documents, ids, transitions
 from outlast.operations.errors import (
+    IdempotencyMismatch,
     IllegalTransition,
     Invalid,
     NotFound,
@@ -103,8 +104,11 @@ class Engine:
         places: list[int] = []
         for place, wish in enumerate(wishes):
             try:
-                creations.append(await self._creation(principal, wish))
-                places.append(place)
+                documents.check(wish.spec, self.limits.spec_bytes, "spec")
+                outcomes[place] = await self._earlier(principal, wish)
+                if outcomes[place] is None:
+                    creations.append(await self._creation(principal, wish))
+                    places.append(place)
             except OutlastError as error:
                 outcomes[place] = error
         if creations:
@@ -258,12 +262,31 @@ class Engine:
             raise answer
         return answer
 
+    async def _earlier(self, principal: Principal, wish: Wish) -> Created | None:
+        """What the same call made when it was made before.
+
+        Looked for before the wish is checked: a name may be taken by what that call made, and a
+        deadline may have passed since. The store looks again, for calls that come at once.
+        """
+        refused: type[OutlastError] = IdempotencyMismatch
+        found = None
+        if wish.idempotency_key is not None:
+            found = await self.store.operations.find_by_key(principal.tenant, wish.idempotency_key)
+        if found is None and wish.operation_id is not None:
+            refused = OperationIdTaken
+            ref = ids.decode_any(wish.operation_id) or wish.operation_id
+            [found] = await self.store.operations.get(principal.tenant, [ref])
+        if found is None:
+            return None
+        if found.fingerprint != _fingerprint(wish):
+            raise refused
+        return Created(found, is_new=False)
+
     async def _creation(self, principal: Principal, wish: Wish) -> Creation:
         kind = self.kinds.get(wish.kind)
         if kind is None:
             raise UnknownKind(f"there is no kind {wish.kind!r} here; see /v1/kinds")
         now = self.store.operations.now()
-        documents.check(wish.spec, self.limits.spec_bytes, "spec")
         self._check(wish, now)
         spec = decode_spec(kind, wish.spec)
         writes: Sequence[CatalogWrite] = ()

@@ -1,8 +1,9 @@
 """The first half of a kind: from a spec and what exists to a plan."""
 
 import inspect
+import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -11,7 +12,8 @@ from outlast.operations.errors import InvalidSpec
 from outlast.operations.kind import Catalog, Kind, Prepared, Resource
 from outlast.store.port import CatalogStore
 
-_FIND_MAX = 500
+_FIND_MAX: Final = 500
+_NAMED_FIELD: Final = re.compile(r"(?:required|unknown) field `([^`]+)`")
 
 
 class TenantCatalog:
@@ -63,7 +65,10 @@ def decode_spec(kind: Kind, spec: bytes) -> Any:
     except msgspec.ValidationError as error:
         text = str(error)
         reason, _, path = text.partition(" - at `")
-        field = path.rstrip("`").removeprefix("$").removeprefix(".") or "spec"
+        steps = [path.rstrip("`").removeprefix("$").removeprefix(".")]
+        # A field that is missing or unknown is named in the text, not in the path.
+        steps += _NAMED_FIELD.findall(reason)
+        field = ".".join(filter(None, steps)) or "spec"
         raise InvalidSpec(f"{kind.name}: {text}", field_errors={field: reason}) from error
     except msgspec.DecodeError as error:
         raise InvalidSpec(f"{kind.name}: the spec is not JSON: {error}") from error

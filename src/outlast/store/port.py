@@ -194,6 +194,9 @@ class OperationStore(Protocol):
         `tenant` None crosses tenants.
         """
 
+    async def find_by_key(self, tenant: str, idempotency_key: str) -> Operation | None:
+        """The tenant's operation that was created under this idempotency key, or None."""
+
     async def find(self, query: Query) -> Page:
         """One page of a list."""
 

@@ -49,13 +49,10 @@ class SqliteCatalog:
         self._pool = pool
 
     async def read(self, tenant: str, type: str, id_or_name: str) -> Resource | None:
-        """See CatalogStore."""
-        return await self._in_pool(
-            lambda connection: (
-                _read(connection, _BY_ID, tenant, type, id_or_name)
-                or _read(connection, _BY_NAME, tenant, type, id_or_name)
-            )
-        )
+        """See CatalogStore. Read on the calling thread: every request reads its token so."""
+        connection = self._readers.get()
+        by_id = _read(connection, _BY_ID, tenant, type, id_or_name)
+        return by_id or _read(connection, _BY_NAME, tenant, type, id_or_name)
 
     async def find(
         self,

@@ -26,11 +26,11 @@ from outlast.store.port import (
     Query,
     Renewal,
 )
-from outlast.store.rows import from_row
+from outlast.store.rows import Row, from_row
 from outlast.store.sqlite import chores, claiming, history, lists
 from outlast.store.sqlite.catalog import write_all
 from outlast.store.sqlite.connections import Readers
-from outlast.store.sqlite.creating import BY_ALIAS, create
+from outlast.store.sqlite.creating import BY_ALIAS, BY_IDEMPOTENCY_KEY, create
 from outlast.store.sqlite.transaction import SELECT, Transaction, with_documents
 from outlast.store.sqlite.wakeup import Notices
 from outlast.store.sqlite.writer import Writer
@@ -70,6 +70,12 @@ class SqliteOperations:
         """See OperationStore. Read on the calling thread: it takes about ten microseconds."""
         connection = self._readers.get()
         return [_get(connection, tenant, ref) for ref in refs]
+
+    async def find_by_key(self, tenant: str, idempotency_key: str) -> Operation | None:
+        """See OperationStore. Read on the calling thread, as `get` is."""
+        connection = self._readers.get()
+        rows = connection.execute(BY_IDEMPOTENCY_KEY, (tenant, idempotency_key)).fetchall()
+        return from_row(_completed(connection, rows[0])) if rows else None
 
     async def find(self, query: Query) -> Page:
         """See OperationStore."""
@@ -181,8 +187,11 @@ def _get(connection: apsw.Connection, tenant: str | None, ref: str) -> Operation
         rows = connection.execute(BY_ALIAS, (tenant, ref)).fetchall()
     if not rows:
         return None
-    row = rows[0]
-    return from_row(with_documents(connection, row) if row[-1] else row)
+    return from_row(_completed(connection, rows[0]))
+
+
+def _completed(connection: apsw.Connection, row: Row) -> Row:
+    return with_documents(connection, row) if row[-1] else row
 
 
 def _or_raise(answers: Sequence[Any]) -> Any:
