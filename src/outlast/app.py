@@ -291,9 +291,15 @@ async def run_worker(settings: Settings, gone: Callable[[], Awaitable[object]]) 
         await preparers.open()
         stack.push_async_callback(preparers.close)
         executors: dict[str, Executor] = {
-            "inline": InlineExecutor(list(installed.kinds.values()), folder.work),
+            "inline": InlineExecutor(
+                list(installed.kinds.values()), folder.work, limits=settings.limits
+            ),
             "subprocess": SubprocessExecutor(
-                launcher, installed.kinds, installed.modules, warm=settings.warm_children
+                launcher,
+                installed.kinds,
+                installed.modules,
+                warm=settings.warm_children,
+                limits=settings.limits,
             ),
         }
         for executor in executors.values():

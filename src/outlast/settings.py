@@ -31,6 +31,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     event_bytes: int = 64 * _KIB
     events_per_attempt: int = 10_000
     log_bytes: int = _MIB
+    log_line_bytes: int = 8 * _KIB
     labels: int = 32
     label_key_chars: int = 63
     label_value_chars: int = 255

@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from outlast.executors.launching import Launcher
-from outlast.executors.port import Assignment, Limits, Outcome, Running
+from outlast.executors.port import Assignment, Outcome, Running
 from outlast.executors.subprocess import SubprocessExecutor
 from outlast.operations.kind import Kind
 from outlast.operations.progress import Report
+from outlast.settings import Limits
 
 HERE = Path(__file__).parent
 MODULE = "handlers_for_tests"

@@ -19,10 +19,13 @@ async def test_garbage_ends_the_attempt_and_nothing_else(bench, kind, what, monk
     assert isinstance(await other.wait(), Finished)
 
 
-async def test_a_flood_of_reports_arrives_and_leaves_the_loop_alive(bench):
+async def test_a_flood_of_reports_is_merged_and_leaves_the_loop_alive(bench):
     running, sink = await bench.start("flood", {"with": "frames", "lines": 5000})
     longest = await longest_pause_while(running.wait())
-    assert [report.done for report in sink.reports] == list(range(5000))
+    told = [report.done for report in sink.reports]
+    assert told == sorted(told)
+    assert told[-1] == 4999
+    assert len(told) < 1000
     assert longest < 1
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from outlast.executors.port import Failed, Finished, Limits, PlainWrite, Stopped
+from outlast.executors.port import Failed, Finished, PlainWrite, Stopped
 from outlast.operations import documents
 from outlast.operations.errors import LeaseLost, Unavailable, UnknownKind
+from outlast.operations.progress import Report
+from outlast.settings import Limits
 
 
 async def test_a_handler_gets_its_plan_and_its_result_comes_back(bench):
@@ -55,8 +57,11 @@ async def test_writes_come_back_with_their_tags(bench):
 
 async def test_what_a_handler_says_reaches_the_worker_in_order(bench):
     _, sink = await bench.run("say_everything")
-    assert [report.done for report in sink.reports] == [1, None]
-    assert sink.reports[1].resources[0].urn == "a"
+    said = Report()
+    for report in sink.reports:
+        said = report.over(said)
+    assert (said.done, said.total, said.stage, said.message) == (1, 3, "reading", "m")
+    assert said.resources[0].urn == "a"
     assert sink.events == [("loss", {"step": 1, "value": 0.5})]
     assert [line for line in sink.lines if line in {"one", "two"}] == ["one", "two"]
 
@@ -209,7 +214,7 @@ async def test_a_module_that_exits_while_it_is_imported_fails_the_attempt(tmp_pa
 
 
 async def test_the_log_of_an_attempt_is_bounded(tmp_path, open_bench):
-    limits = Limits(log_bytes_max=10_000, log_line_bytes_max=100)
+    limits = Limits(log_bytes=10_000, log_line_bytes=100)
     async with open_bench(tmp_path / "data", limits=limits) as bench:
         outcome, sink = await bench.run("flood", {"with": "output", "lines": 20_000})
         assert isinstance(outcome, Finished)

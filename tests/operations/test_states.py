@@ -4,7 +4,8 @@ from itertools import product
 
 import pytest
 
-from outlast.operations.states import QUIET_EVENTS, TRANSITIONS, Event, State
+from outlast.operations.errors import Invalid
+from outlast.operations.states import QUIET_EVENTS, TRANSITIONS, Event, State, check_event_type
 
 LEGAL = {
     ("pending", "claimed"): "running",
@@ -56,3 +57,16 @@ def test_the_table_cannot_be_changed():
 
 def test_only_progress_and_checkpoints_are_left_out_of_the_history():
     assert {Event.REPORTED, Event.CHECKPOINTED} == QUIET_EVENTS
+
+
+@pytest.mark.parametrize("event_type", ["loss", "half_way", "epoch.1", "a-b"])
+def test_a_handler_may_name_an_event(event_type):
+    check_event_type(event_type)
+
+
+@pytest.mark.parametrize(
+    "event_type", [*Event, "", "Loss", "1st", "a b", "a\n", "a" * 64, "\u00e9"]
+)
+def test_a_handler_may_not_name_an_event_as_the_platform_does_or_with_odd_characters(event_type):
+    with pytest.raises(Invalid):
+        check_event_type(event_type)

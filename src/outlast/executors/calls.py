@@ -23,7 +23,8 @@ class CallFailed(Unavailable):
     """The sandboxed call failed."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message, details=failure.details)
+        # The details are a traceback: for the log, not for the caller of the API.
+        super().__init__(failure.message)
         self.failure = failure
 
 

@@ -105,7 +105,10 @@ def _run_attempt(
     handling = Handling(kinds[name], assigned.limits)
     try:
         plan = handling.decode_plan(assigned.assignment.plan)
-        value = _call_handler(handling.kind.run, plan, context)
+        try:
+            value = _call_handler(handling.kind.run, plan, context)
+        finally:
+            context.flush()
     except BaseException as error:  # noqa: BLE001  the edge of an attempt
         ended = _ended_by_error(error, locked)
     else:

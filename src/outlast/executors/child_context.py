@@ -3,8 +3,10 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
+from typing import Final
 
 from outlast.executors.context import HandlerContext
 from outlast.executors.frames import ChildEnd
@@ -21,6 +23,8 @@ from outlast.executors.messages import (
 )
 from outlast.operations.progress import Report
 
+REPORT_SECONDS: Final = 0.05
+
 
 class ChildContext(HandlerContext):
     """The Context that a handler is given."""
@@ -32,6 +36,7 @@ class ChildContext(HandlerContext):
         self._acknowledging = threading.Lock()
         self._acknowledged = False
         self._workdir = workdir
+        self._reports = ReportMerger(lambda report: channel.send(Reported(report=report)))
 
     @property
     def cancelled(self) -> bool:
@@ -67,10 +72,15 @@ class ChildContext(HandlerContext):
             self._acknowledged = True
         self._channel.send(CancelSeen())
 
+    def flush(self) -> None:
+        """Send what was merged of reports, before something that comes after them."""
+        self._reports.flush()
+
     def _send_report(self, report: Report) -> None:
-        self._channel.send(Reported(report=report))
+        self._reports.add(report)
 
     def _send_checkpoint(self, document: bytes) -> Awaitable[None]:
+        self.flush()
         future = self._channel.request(lambda n: SaveCheckpoint(number=n, document=document))
         try:
             asyncio.get_running_loop()
@@ -83,7 +93,43 @@ class ChildContext(HandlerContext):
         self._channel.send(Logged(text=line))
 
     def _send_event(self, type: str, data: bytes) -> None:
+        self.flush()
         self._channel.send(Happened(type=type, data=data))
+
+
+class ReportMerger:
+    """Reports on their way: merged for a moment, so that one for every row costs little."""
+
+    def __init__(self, send: Callable[[Report], None]) -> None:
+        self._send = send
+        self._lock = threading.Lock()
+        self._merged: Report | None = None
+        self._arrived = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, report: Report) -> None:
+        """Send the report within `REPORT_SECONDS`, together with those that come until then."""
+        with self._lock:
+            self._merged = report if self._merged is None else report.over(self._merged)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
+        self._arrived.set()
+
+    def flush(self) -> None:
+        """Send what there is."""
+        with self._lock:
+            merged, self._merged = self._merged, None
+            # Sent under the lock: a later report must not overtake it.
+            if merged is not None:
+                self._send(merged)
+
+    def _run(self) -> None:
+        while True:
+            self._arrived.wait()
+            self._arrived.clear()
+            self.flush()
+            time.sleep(REPORT_SECONDS)
 
 
 class _Durable:

@@ -1,14 +1,14 @@
 """What every handler's Context has in common, wherever the handler runs."""
 
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from outlast.executors.outcomes import storable_text
-from outlast.executors.port import Assignment, Limits
+from outlast.executors.port import Assignment
 from outlast.operations import documents
 from outlast.operations.progress import Report, ResourceProgress
-
-EVENT_TYPE_BYTES_MAX: Final = 200
+from outlast.operations.states import check_event_type
+from outlast.settings import Limits
 
 
 class HandlerContext:
@@ -61,25 +61,25 @@ class HandlerContext:
         report = Report(
             done=done, total=total, unit=unit, stage=stage, message=message, resources=resources
         )
-        documents.check(documents.encode(report), self._limits.progress_bytes_max, "progress")
+        documents.check(documents.encode(report), self._limits.progress_bytes, "progress")
         self._send_report(report)
 
     def checkpoint(self, document: object) -> Awaitable[None]:
         """Save what the next attempt would start from. Raises TooLarge, Invalid, LeaseLost."""
         encoded = documents.encode(document)
-        documents.check(encoded, self._limits.checkpoint_bytes_max, "the checkpoint")
+        documents.check(encoded, self._limits.checkpoint_bytes, "the checkpoint")
         return self._send_checkpoint(encoded)
 
     def log(self, message: str) -> None:
         """Add a line to the operation's log."""
         for line in message.splitlines():
-            self._send_log(storable_text(line)[: self._limits.log_line_bytes_max])
+            self._send_log(storable_text(line)[: self._limits.log_line_bytes])
 
     def event(self, type: str, data: Mapping[str, Any]) -> None:
         """Add an event to the operation's history. Raises TooLarge, Invalid."""
-        documents.check(documents.encode(type), EVENT_TYPE_BYTES_MAX, "the event's type")
+        check_event_type(type)
         encoded = documents.encode(data)
-        documents.check(encoded, self._limits.event_bytes_max, "the event")
+        documents.check(encoded, self._limits.event_bytes, "the event")
         self._send_event(type, encoded)
 
     def _send_report(self, report: Report) -> None:

@@ -14,19 +14,12 @@ from typing import Any, TypeVar
 from outlast.clock import Clock, system_clock
 from outlast.executors.context import HandlerContext
 from outlast.executors.outcomes import Handling, is_verdict, outcome_of_error
-from outlast.executors.port import (
-    Assignment,
-    Limits,
-    Outcome,
-    Running,
-    Sink,
-    Stopped,
-    StopReason,
-)
+from outlast.executors.port import Assignment, Outcome, Running, Sink, Stopped, StopReason
 from outlast.operations import documents
 from outlast.operations.errors import LeaseLost, UnknownKind
 from outlast.operations.kind import Kind
 from outlast.operations.progress import Report
+from outlast.settings import Limits
 
 _T = TypeVar("_T")
 

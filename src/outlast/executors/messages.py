@@ -5,10 +5,11 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from outlast.executors.port import Assignment, Failed, Finished, Limits
+from outlast.executors.port import Assignment, Failed, Finished
 from outlast.executors.sandbox import Lock, Locked
 from outlast.operations.kind import Prepared
 from outlast.operations.progress import Report
+from outlast.settings import Limits
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="says", tag=True):

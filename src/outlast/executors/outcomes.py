@@ -5,11 +5,12 @@ from typing import Any, Final
 
 import msgspec
 
-from outlast.executors.port import Failed, Finished, Limits, PlainWrite
+from outlast.executors.port import Failed, Finished, PlainWrite
 from outlast.operations import documents
 from outlast.operations.errors import Fatal, OutlastError, Retry
 from outlast.operations.failure import Failure, platform_failure
 from outlast.operations.kind import CatalogWrite, Finish, Kind
+from outlast.settings import Limits
 
 _TRACEBACK_CHARACTERS_MAX: Final = 8_000
 _MESSAGE_CHARACTERS_MAX: Final = 4_000
@@ -36,7 +37,7 @@ class Handling:
         finish = value if isinstance(value, Finish) else Finish(result=value)
         try:
             result = documents.encode(finish.result)
-            documents.check(result, self._limits.result_bytes_max, "the result")
+            documents.check(result, self._limits.result_bytes, "the result")
             self._result.decode(result)
             writes = [encode_write(write) for write in finish.writes]
         except (OutlastError, msgspec.ValidationError) as error:

@@ -139,17 +139,6 @@ class Running(Protocol):
         """Remove the workdir. Once, after `wait` has returned."""
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much an attempt may say. `log_bytes_max` covers its log and what it prints."""
-
-    result_bytes_max: int = 1 << 20
-    checkpoint_bytes_max: int = 1 << 20
-    progress_bytes_max: int = 1 << 18
-    event_bytes_max: int = 1 << 16
-    log_bytes_max: int = 1 << 20
-    log_line_bytes_max: int = 1 << 13
-
-
 class Executor(Protocol):
     """Starts attempts."""
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from outlast.clock import Clock
-from outlast.executors.context import EVENT_TYPE_BYTES_MAX
 from outlast.executors.frames import Garbage
 from outlast.executors.messages import (
     CancelSeen,
@@ -21,11 +20,13 @@ from outlast.executors.messages import (
     SaveCheckpoint,
 )
 from outlast.executors.outcomes import storable_text
-from outlast.executors.port import Limits, Sink
+from outlast.executors.port import Sink
 from outlast.executors.ward import Ward
 from outlast.executors.workdirs import WorkFolder, move_in, opened, remove
 from outlast.operations import documents
 from outlast.operations.errors import LeaseLost, OutlastError
+from outlast.operations.states import check_event_type
+from outlast.settings import Limits
 
 _LEAVE_SECONDS: Final = 5.0
 _CHUNK_BYTES: Final = 1 << 16
@@ -49,7 +50,7 @@ class Service:
         self._limits = limits
         self._clock = clock
         self._work = work
-        self._log_bytes_left = limits.log_bytes_max
+        self._log_bytes_left = limits.log_bytes
         self._cancel_seen = False
 
     async def hear(self) -> None:
@@ -70,7 +71,7 @@ class Service:
 
     async def read_output(self) -> None:
         """Put what the child and its programs print into the log, line by line."""
-        line_max = self._limits.log_line_bytes_max
+        line_max = self._limits.log_line_bytes
         waiting = b""
         while chunk := await self._ward.output.read(_CHUNK_BYTES):
             *lines, waiting = (waiting + chunk).split(b"\n")
@@ -89,13 +90,13 @@ class Service:
         match message:
             case Reported(report=report):
                 encoded = documents.encode(report)
-                documents.check(encoded, self._limits.progress_bytes_max, "a report")
+                documents.check(encoded, self._limits.progress_bytes, "a report")
                 self._sink.report(report)
             case Logged(text=text):
-                self._log(text[: self._limits.log_line_bytes_max])
+                self._log(text[: self._limits.log_line_bytes])
             case Happened(type=type_, data=data):
-                documents.check(documents.encode(type_), EVENT_TYPE_BYTES_MAX, "an event's type")
-                documents.check(data, self._limits.event_bytes_max, "an event")
+                check_event_type(type_)
+                documents.check(data, self._limits.event_bytes, "an event")
                 decoded = documents.decode(data)
                 if not isinstance(decoded, dict):
                     raise Garbage("an event without fields")
@@ -123,7 +124,7 @@ class Service:
     def _do(self, request: SaveCheckpoint | PutFile | GetFile | ListFiles) -> Awaitable[Any]:
         match request:
             case SaveCheckpoint(document=document):
-                documents.check(document, self._limits.checkpoint_bytes_max, "the checkpoint")
+                documents.check(document, self._limits.checkpoint_bytes, "the checkpoint")
                 return self._sink.checkpoint(document)
             case PutFile(name=name, path=path):
                 return self._put_file(name, path)
@@ -160,5 +161,5 @@ class Service:
         self._log_bytes_left -= len(text.encode()) + 1
         self._sink.log(self._clock(), text)
         if self._log_bytes_left <= 0:
-            notice = f"(the log ends here: {self._limits.log_bytes_max} bytes are kept)"
+            notice = f"(the log ends here: {self._limits.log_bytes} bytes are kept)"
             self._sink.log(self._clock(), notice)

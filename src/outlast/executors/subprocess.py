@@ -20,7 +20,6 @@ from outlast.executors.port import (
     Assignment,
     Failed,
     Finished,
-    Limits,
     Outcome,
     Running,
     Sink,
@@ -34,6 +33,7 @@ from outlast.operations import documents
 from outlast.operations.errors import OutlastError, UnknownKind
 from outlast.operations.failure import Failure, platform_failure
 from outlast.operations.kind import Kind
+from outlast.settings import Limits
 
 _DRAIN_SECONDS: Final = 10.0
 
@@ -212,7 +212,7 @@ class SubprocessAttempt:
         if isinstance(outcome, Failed):
             return msgspec.structs.replace(outcome, failure=storable(outcome.failure))
         try:
-            documents.check(outcome.result, self._limits.result_bytes_max, "the result")
+            documents.check(outcome.result, self._limits.result_bytes, "the result")
         except OutlastError as error:
             return Failed(failure=result_invalid(error.message))
         return outcome

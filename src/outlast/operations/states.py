@@ -6,10 +6,13 @@ Everything that is not a state is a field of the operation: scheduled is pending
 State x Event pair.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+from outlast.operations.errors import Invalid
 
 
 class State(StrEnum):
@@ -80,3 +83,14 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
 
 QUIET_EVENTS: Final = frozenset({Event.REPORTED, Event.CHECKPOINTED})
 """Events that change the operation but are not written to its history: there would be too many."""
+
+_EVENT_TYPE: Final = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
+
+
+def check_event_type(event_type: str) -> None:
+    """Raise Invalid for what a handler may not call an event: a name of ours, or none at all."""
+    if not _EVENT_TYPE.fullmatch(event_type) or event_type in frozenset(Event):
+        raise Invalid(
+            f"an event's type matches {_EVENT_TYPE.pattern} and is none of the platform's own:"
+            f" {event_type[:80]!r}"
+        )

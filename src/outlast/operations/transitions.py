@@ -14,7 +14,7 @@ from outlast.operations.failure import Failure
 from outlast.operations.model import SECOND, HistoryEvent, Lease, Operation, Submission, Transition
 from outlast.operations.progress import Report, advance
 from outlast.operations.retry import DELAY_SECONDS_LIMIT
-from outlast.operations.states import QUIET_EVENTS, TRANSITIONS, Event, State
+from outlast.operations.states import QUIET_EVENTS, TRANSITIONS, Event, State, check_event_type
 
 SYSTEM = "system"
 """The actor of what no member and no worker did."""
@@ -92,8 +92,9 @@ def checkpoint(operation: Operation, token: str, document: bytes, now: int) -> T
 def note(
     operation: Operation, token: str, event_type: str, data: Mapping[str, Any], now: int
 ) -> Transition:
-    """The handler adds an event of its own to the history."""
+    """The handler adds an event of its own to the history. Raises Invalid for a name of ours."""
     lease = _held(operation, token)
+    check_event_type(event_type)
     return _move(operation, Event.NOTED, now, lease.worker, data, event_type=event_type)
 
 

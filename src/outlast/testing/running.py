@@ -14,12 +14,13 @@ import msgspec
 from outlast.engine.preparing import OwnPreparer
 from outlast.executors.context import HandlerContext
 from outlast.executors.outcomes import Handling, outcome_of_error
-from outlast.executors.port import Assignment, Failed, Finished, Limits
+from outlast.executors.port import Assignment, Failed, Finished
 from outlast.operations import documents
 from outlast.operations.failure import Failure
 from outlast.operations.kind import Kind, Resource
 from outlast.operations.model import SECOND
 from outlast.operations.progress import Progress, Report, advance
+from outlast.settings import Limits
 
 _NOW: Final = 1_700_000_000 * SECOND
 
