@@ -34,7 +34,7 @@ from outlast.operations.errors import (
 )
 from outlast.operations.failure import Failure, platform_failure
 from outlast.operations.kind import CatalogWrite, Kind, Prepared
-from outlast.operations.model import SECOND, Operation
+from outlast.operations.model import SECOND, Operation, Transition
 from outlast.settings import Limits, Recovery
 from outlast.store.port import Change, Decide, Renewal, Store
 from outlast.worker.sink import AttemptFiles, AttemptSink
@@ -89,7 +89,7 @@ class Attempt:
         self.token = operation.lease.token
         self._equipment = equipment
         self._kind = equipment.kinds[operation.kind]
-        self._claimed_at = claimed_at
+        self._renewed_at = claimed_at
         self.retry_in_seconds: float | None = None
         self._running: Running | None = None
         self._staged: AsyncExitStack | None = None
@@ -128,6 +128,7 @@ class Attempt:
 
     def renewed(self, sent_at: float) -> None:
         """See leases.Holder."""
+        self._renewed_at = sent_at
         if self._running is not None:
             self._running.renewed(sent_at)
 
@@ -160,7 +161,7 @@ class Attempt:
             return Stopped(reason=self._stop_reason)
         running = await equipment.executors[kind.executor].start(assignment, self._sink)
         self._running = running
-        running.renewed(self._claimed_at)
+        running.renewed(self._renewed_at)
         if self._stop_reason is not None:
             self._stop_running(running, self._stop_reason)
         deadline = self._watch_deadline()
@@ -227,6 +228,10 @@ class Attempt:
             except Unavailable as error:
                 logger.warning("the end of %s waits for the store: %s", self.operation.id, error)
                 await asyncio.sleep(_SETTLE_PAUSE_SECONDS)
+            except OutlastError:
+                # Nothing of it runs any more: the lease runs out, and whoever reaps decides.
+                logger.exception("the end of %s was refused", self.operation.id)
+                return
 
     async def _finish(self, finished: Finished, waiting: list[Change]) -> Failed | None:
         """Publish and succeed; what the caller did wrong comes back as a failure."""
@@ -292,9 +297,7 @@ class Attempt:
                     waiting, lambda stored, now: transitions.confirm_cancel(stored, token, now)
                 )
             case "deadline":
-                await self._end(
-                    waiting, lambda stored, now: transitions.pass_deadline(stored, token, now)
-                )
+                await self._end(waiting, _at_deadline(token))
             case "released":
                 await self._end(
                     waiting, lambda stored, now: transitions.release(stored, token, now)
@@ -311,6 +314,16 @@ class Attempt:
         answers = await self._equipment.store.operations.apply([*waiting, last])
         if isinstance(answers[-1], OutlastError):
             raise answers[-1]
+
+
+def _at_deadline(token: str) -> Decide:
+    def decide(stored: Operation, now: int) -> Transition:
+        # The store's clock rules: by it the deadline that this worker saw pass may be to come.
+        if stored.deadline_at is not None and stored.deadline_at > now:
+            return transitions.release(stored, token, now)
+        return transitions.pass_deadline(stored, token, now)
+
+    return decide
 
 
 class _Tagged(msgspec.Struct):

@@ -73,9 +73,6 @@ class LeaseKeeper:
                     # The next round tries again; the guards stop what is not renewed in time.
                     logger.warning("leases could not be renewed: %s", error)
                 except Exception:
-                    # An edge: without this thread every attempt to come would lose its lease.
-                    logger.exception("leases could not be renewed")
-                except Exception:
                     # An edge: without this thread every attempt of the worker would be lost.
                     logger.exception("leases could not be renewed")
         finally:
