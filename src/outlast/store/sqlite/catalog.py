@@ -1,10 +1,8 @@
 """The port of resources."""
 # ruff: noqa: S608  statements are put together from constants; values are always bound
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import apsw
 import msgspec
@@ -12,11 +10,9 @@ import msgspec
 from outlast.operations.errors import OutlastError, ResourceExists, RevisionMismatch
 from outlast.operations.kind import CatalogWrite, Resource
 from outlast.store.port import AuditEntry
-from outlast.store.sqlite.connections import Readers, fetch_one
+from outlast.store.sqlite.connections import Readers, fetch_all, fetch_one
 from outlast.store.sqlite.transaction import Transaction
 from outlast.store.sqlite.writer import Writer
-
-_T = TypeVar("_T")
 
 _COLUMNS: Final = "tenant, type, id, name, document, revision, created_at, updated_at, fields"
 _BY_ID: Final = f"SELECT {_COLUMNS} FROM resources WHERE tenant = ? AND type = ? AND id = ?"
@@ -43,10 +39,9 @@ _decode_fields = msgspec.json.Decoder(dict[str, str]).decode
 class SqliteCatalog:
     """Resources in SQLite."""
 
-    def __init__(self, writer: Writer, readers: Readers, pool: Executor) -> None:
+    def __init__(self, writer: Writer, readers: Readers) -> None:
         self._writer = writer
         self._readers = readers
-        self._pool = pool
 
     async def read(self, tenant: str, type: str, id_or_name: str) -> Resource | None:
         """See CatalogStore. Read on the calling thread: every request reads its token so."""
@@ -65,11 +60,8 @@ class SqliteCatalog:
     ) -> list[Resource]:
         """See CatalogStore."""
         sql, values = find_sql(tenant, type, fields or {}, before_id, limit)
-        return await self._in_pool(
-            lambda connection: [
-                _from_row(row) for row in connection.execute(sql, values).fetchall()
-            ]
-        )
+        rows = await self._readers.read(fetch_all, sql, values)
+        return [_from_row(row) for row in rows]
 
     async def write(
         self, tenant: str, writes: Sequence[CatalogWrite], audit: AuditEntry | None = None
@@ -88,10 +80,6 @@ class SqliteCatalog:
             raise answer
         resources: list[Resource] = answer
         return resources
-
-    async def _in_pool(self, act: Callable[[apsw.Connection], _T]) -> _T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: act(self._readers.get()))
 
 
 def find_sql(

@@ -1,10 +1,12 @@
 """Connections: how the database file is opened, and which thread reads through which."""
 
+import asyncio
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import apsw
 
@@ -17,6 +19,8 @@ _WAL_PAGES: Final = 4_000
 _WAL_BYTES_MAX: Final = 64 * 2**20
 _CACHE_KIB: Final = 32 * 2**10
 _STATEMENTS_MAX: Final = 200
+_THREADS: Final = 2
+_T = TypeVar("_T")
 
 
 def check_version(version: str) -> None:
@@ -67,16 +71,20 @@ def fetch_one(connection: apsw.Connection, sql: str, values: Sequence[Any] = ())
 
 
 class Readers:
-    """One reading connection for each thread that asks."""
+    """Connections that only read: one for each thread that asks, and a few threads that wait."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
         self._all: list[apsw.Connection] = []
         self._lock = threading.Lock()
+        self._is_closed = False
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="outlast-reader")
 
     def get(self) -> apsw.Connection:
-        """This thread's connection."""
+        """This thread's connection, for what takes a few microseconds."""
+        if self._is_closed:
+            raise Unavailable("the store is closed")
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = connect(self._path)
@@ -86,9 +94,17 @@ class Readers:
             self._local.connection = connection
         return connection
 
+    async def read(self, act: Callable[..., _T], *values: Any) -> _T:
+        """What `act` finds through a connection, with these values, on a thread of our own."""
+        if self._is_closed:
+            raise Unavailable("the store is closed")
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, lambda: act(self.get(), *values))
+
     def close(self) -> None:
-        """Close every thread's connection."""
+        """Let what was begun end, then close every connection. Blocks."""
+        self._pool.shutdown()
+        self._is_closed = True
         with self._lock:
             while self._all:
                 self._all.pop().close()
-        self._local = threading.local()

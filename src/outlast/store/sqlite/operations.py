@@ -1,10 +1,8 @@
 """The port of operations: what the engine and the workers ask, handed to writer and readers."""
 
-import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import apsw
 
@@ -35,8 +33,6 @@ from outlast.store.sqlite.transaction import SELECT, Transaction, with_documents
 from outlast.store.sqlite.wakeup import Notices
 from outlast.store.sqlite.writer import Writer
 
-_T = TypeVar("_T")
-
 _BY_ID: Final = f"{SELECT} WHERE id = ?"
 _PRUNED_AT_ONCE: Final = 50
 
@@ -44,12 +40,9 @@ _PRUNED_AT_ONCE: Final = 50
 class SqliteOperations:
     """Operations in SQLite."""
 
-    def __init__(
-        self, writer: Writer, readers: Readers, pool: Executor, notices: Notices, clock: Clock
-    ) -> None:
+    def __init__(self, writer: Writer, readers: Readers, notices: Notices, clock: Clock) -> None:
         self._writer = writer
         self._readers = readers
-        self._pool = pool
         self._notices = notices
         self._clock = clock
 
@@ -79,7 +72,7 @@ class SqliteOperations:
 
     async def find(self, query: Query) -> Page:
         """See OperationStore."""
-        return await self._in_pool(lists.find, query)
+        return await self._readers.read(lists.find, query)
 
     async def apply(self, changes: Sequence[Change]) -> list[Operation | OutlastError]:
         """See OperationStore."""
@@ -131,7 +124,7 @@ class SqliteOperations:
         self, operation_id: str, after: int = 0, limit: int = 500
     ) -> list[HistoryEvent]:
         """See OperationStore."""
-        return await self._in_pool(history.events, operation_id, after, limit)
+        return await self._readers.read(history.events, operation_id, after, limit)
 
     async def append_log(
         self, held: Held, lines: Sequence[tuple[int, str]], bytes_max: int
@@ -143,21 +136,17 @@ class SqliteOperations:
 
     async def log(self, operation_id: str, after: int = 0, limit: int = 1000) -> list[LogLine]:
         """See OperationStore."""
-        return await self._in_pool(history.log, operation_id, after, limit)
+        return await self._readers.read(history.log, operation_id, after, limit)
 
     async def audit(
         self, tenant: str | None, before: int | None = None, limit: int = 100
     ) -> list[AuditRecord]:
         """See OperationStore."""
-        return await self._in_pool(history.audit, tenant, before, limit)
+        return await self._readers.read(history.audit, tenant, before, limit)
 
     def subscribe(self, notice: Callable[[Changed], None]) -> Callable[[], None]:
         """See OperationStore."""
         return self._notices.subscribe(notice)
-
-    async def _in_pool(self, read: Callable[..., _T], *values: Any) -> _T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: read(self._readers.get(), *values))
 
     def _release(self, answers: Sequence[Any]) -> None:
         # Nobody will run what was claimed for a caller that was cancelled meanwhile.

@@ -1,7 +1,6 @@
 """Both ports on one SQLite file, and its life."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from outlast.store.sqlite.migrate import migrate, migrations
 from outlast.store.sqlite.operations import SqliteOperations
 from outlast.store.sqlite.wakeup import Neighbours, Notices
 from outlast.store.sqlite.writer import Writer
-
-_READER_THREADS = 2
 
 
 class SqliteStore:
@@ -33,8 +30,7 @@ class SqliteStore:
         folder = self._path.parent / "run" if run_folder is None else run_folder
         self._neighbours = Neighbours(folder, self._path.name)
         self._notices = Notices(self._neighbours)
-        self._readers = Readers(self._path)
-        self._pool: ThreadPoolExecutor | None = None
+        self._readers: Readers | None = None
         self._writer: Writer | None = None
         self._operations: SqliteOperations | None = None
         self._catalog: SqliteCatalog | None = None
@@ -59,20 +55,19 @@ class SqliteStore:
         await asyncio.to_thread(self._prepare)
         self._neighbours.open(self._notices.overheard)
         writer = Writer(partial(connect, self._path), self._clock, self._notices)
-        pool = ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="outlast-reader")
-        self._writer, self._pool = writer, pool
-        self._operations = SqliteOperations(writer, self._readers, pool, self._notices, self._clock)
-        self._catalog = SqliteCatalog(writer, self._readers, pool)
+        readers = Readers(self._path)
+        self._writer, self._readers = writer, readers
+        self._operations = SqliteOperations(writer, readers, self._notices, self._clock)
+        self._catalog = SqliteCatalog(writer, readers)
 
     async def close(self) -> None:
         """See Store."""
         if self._writer is not None:
             await asyncio.to_thread(self._writer.close)
-        if self._pool is not None:
-            await asyncio.to_thread(self._pool.shutdown)
+        if self._readers is not None:
+            await asyncio.to_thread(self._readers.close)
         self._neighbours.close()
-        self._readers.close()
-        self._writer = self._pool = self._operations = self._catalog = None
+        self._writer = self._readers = self._operations = self._catalog = None
 
     def _prepare(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
