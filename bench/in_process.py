@@ -36,8 +36,12 @@ def make_spec(size: int = SPEC_BYTES) -> bytes:
 
 
 @asynccontextmanager
-async def in_process(folder: Path, kind: Kind, slots: int) -> AsyncIterator[Engine]:
+async def in_process(
+    folder: Path, kind: Kind, slots: int, begin: asyncio.Event | None = None
+) -> AsyncIterator[Engine]:
     """An engine whose operations a worker of so many slots runs, both on this loop.
+
+    The worker starts at once, or when `begin` is set.
 
     Nothing is left out: leases are renewed, their tokens checked, events and audit entries written,
     and every commit is on disk before its answer (synchronous=FULL).
@@ -66,7 +70,13 @@ async def in_process(folder: Path, kind: Kind, slots: int) -> AsyncIterator[Engi
         name="bench",
         slots=slots,
     )
-    working = asyncio.create_task(worker.run())
+
+    async def work() -> None:
+        if begin is not None:
+            await begin.wait()
+        await worker.run()
+
+    working = asyncio.create_task(work())
     try:
         yield Engine(store, kinds, hub=hub, limits=Limits(), retention=Retention())
     finally:

@@ -2,7 +2,8 @@
 
 256 submitters create operations with 250-byte specs as fast as they are answered; one worker claims
 them, runs a no-op inline handler and records success. The clock stops when the last one of the
-round has succeeded, and the store is then asked whether all of them have.
+round has succeeded, and the store is then asked whether all of them have. With --drain the worker
+and the clock start when all have been created.
 """
 
 import argparse
@@ -84,6 +85,29 @@ async def one_round(
     return Round(operations, time.perf_counter() - started)
 
 
+async def drain(
+    engine: Engine, counter: Counter, operations: int, submitters: int, begin: asyncio.Event
+) -> Round:
+    """Create so many operations, then start the worker and see them all to their end."""
+    wish = Wish(kind="noop", spec=make_spec())
+    counter.expect(operations)
+    left = operations
+
+    async def submit() -> None:
+        nonlocal left
+        while left > 0:
+            left -= 1
+            await engine.submit(PRINCIPAL, wish)
+
+    await asyncio.gather(*(submit() for _ in range(submitters)))
+    started = time.perf_counter()
+    begin.set()
+    await counter.all_ran.wait()
+    while await unfinished(engine):  # noqa: ASYNC110  the store is what shall say it
+        await asyncio.sleep(0.001)
+    return Round(operations, time.perf_counter() - started)
+
+
 async def unfinished(engine: Engine) -> bool:
     """Whether any operation has not succeeded."""
     states = frozenset(State) - {State.SUCCEEDED}
@@ -102,6 +126,14 @@ async def measure(
             return await one_round(engine, counter, operations, submitters, wait=wait)
 
 
+async def measure_drain(operations: int, submitters: int, slots: int) -> Round:
+    """One drain of a fresh database."""
+    with tempfile.TemporaryDirectory(prefix="outlast-bench-") as folder:
+        counter, begin = Counter(), asyncio.Event()
+        async with in_process(Path(folder), counter.kind, slots, begin) as engine:
+            return await drain(engine, counter, operations, submitters, begin)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--operations", type=int, default=20_000)
@@ -109,13 +141,14 @@ def main() -> None:
     parser.add_argument("--submitters", type=int, default=SUBMITTERS)
     parser.add_argument("--slots", type=int, default=SLOTS)
     parser.add_argument("--wait", action="store_true", help="submitters wait for their operation")
+    parser.add_argument("--drain", action="store_true", help="create all, then start the worker")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     wanted = parser.parse_args()
-    result = run(
-        lambda: measure(
-            wanted.operations, wanted.warm_up, wanted.submitters, wanted.slots, wait=wanted.wait
-        )
-    )
+    many, submitters, slots = wanted.operations, wanted.submitters, wanted.slots
+    if wanted.drain:
+        result = run(lambda: measure_drain(many, submitters, slots))
+    else:
+        result = run(lambda: measure(many, wanted.warm_up, submitters, slots, wait=wanted.wait))
     if wanted.json:
         print(msgspec.json.encode(result).decode())
     else:

@@ -5,7 +5,8 @@ that what else the machine does falls on all of them alike. Each peer's figure i
 mean of ours before and after it; told are the median of these ratios and their range.
 
 Ours counts from the first create to the last success. A peer's counts only the drain: its tasks are
-stored before its clock starts.
+stored before its clock starts. Beside it stands what is like for like: our drain alone over the
+peer's drain, taken in the same way.
 """
 
 import argparse
@@ -42,25 +43,32 @@ def rate(told: dict[str, Any]) -> float:
 
 
 class Comparison:
-    """Rounds in turn. `rates` and `ratios` have one entry a round; `settings` say what was set."""
+    """Rounds in turn. Lists have one entry a round; `settings` say what was set."""
 
     def __init__(self) -> None:
         self.ours: list[float] = []
+        self.drains: list[float] = []
         self.rates: dict[str, list[float]] = {peer: [] for peer in PEERS}
         self.ratios: dict[str, list[float]] = {peer: [] for peer in PEERS}
+        self.drain_ratios: dict[str, list[float]] = {peer: [] for peer in PEERS}
         self.settings: dict[str, str] = {}
 
     def measure(self, rounds: int) -> None:
         """Ours, a peer, ours, the next peer, ours, and so on."""
-        self.ours.append(rate(run("lifecycle.py", "--json")))
+        self._ours()
         for _ in range(rounds):
             for peer, command in PEERS.items():
                 told = run(*command)
                 self.settings[peer] = f"{told['peer']}: {told['settings']}"
-                self.rates[peer].append(rate(told))
-                self.ours.append(rate(run("lifecycle.py", "--json")))
-                between = (self.ours[-2] + self.ours[-1]) / 2
-                self.ratios[peer].append(between / self.rates[peer][-1])
+                theirs = rate(told)
+                self._ours()
+                self.rates[peer].append(theirs)
+                self.ratios[peer].append(sum(self.ours[-2:]) / 2 / theirs)
+                self.drain_ratios[peer].append(sum(self.drains[-2:]) / 2 / theirs)
+
+    def _ours(self) -> None:
+        self.ours.append(rate(run("lifecycle.py", "--json")))
+        self.drains.append(rate(run("lifecycle.py", "--json", "--drain")))
 
 
 def main() -> None:
@@ -69,22 +77,34 @@ def main() -> None:
     wanted = parser.parse_args()
     comparison = Comparison()
     comparison.measure(wanted.rounds)
-    print(f"{'':24} {'a second':>10} {'range':>17} {'ours / it':>10} {'range':>13} {'bar':>5}")
-    print(row("Outlast", comparison.ours))
+    print(f"{'':34} {'a second':>10} {'range':>17} {'ours / it':>10} {'range':>13} {'bar':>5}")
+    print(row("Outlast, created -> succeeded", comparison.ours))
+    print(row("Outlast, drain alone", comparison.drains))
     for peer in PEERS:
-        print(row(peer, comparison.rates[peer], comparison.ratios[peer], BARS.get(peer)))
+        rates = comparison.rates[peer]
+        print(row(f"{peer}, drain alone", rates, comparison.ratios[peer], BARS.get(peer)))
+        print(row("  drain over drain", None, comparison.drain_ratios[peer]))
     for peer in PEERS:
         print(f"{peer}: {comparison.settings[peer]}")
 
 
 def row(
-    name: str, rates: list[float], ratios: list[float] | None = None, bar: float | None = None
+    name: str,
+    rates: list[float] | None,
+    ratios: list[float] | None = None,
+    bar: float | None = None,
 ) -> str:
-    told = f"{name:24} {statistics.median(rates):10,.0f} {spread(rates, ',.0f'):>17}"
-    if ratios is None:
-        return told
-    least = "" if bar is None else f"{bar:.0f}"
-    return f"{told} {statistics.median(ratios):10.1f} {spread(ratios, '.1f'):>13} {least:>5}"
+    told = f"{name:34}"
+    told += (
+        " " * 29 if rates is None else f" {middle(rates, ',.0f'):>10} {spread(rates, ',.0f'):>17}"
+    )
+    if ratios is not None:
+        told += f" {middle(ratios, '.1f'):>10} {spread(ratios, '.1f'):>13}"
+    return told if bar is None else f"{told} {bar:5.0f}"
+
+
+def middle(values: list[float], form: str) -> str:
+    return f"{statistics.median(values):{form}}"
 
 
 def spread(values: list[float], form: str) -> str:

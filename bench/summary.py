@@ -30,10 +30,12 @@ def main() -> None:
     )
     print(f"{'claim':52} {'median':>8} {'range':>15} {'bar':>12}")
     tell("created -> succeeded in process, a second", comparison.ours, f"aim {AIM:,}", ",.0f")
+    tell("drain alone in process, a second", comparison.drains, "", ",.0f")
     for peer in PEERS:
         tell(f"  {peer}, drain alone, a second", comparison.rates[peer], "", ",.0f")
         bar = f"at least {PEER_BARS[peer]:.0f}" if peer in PEER_BARS else ""
-        tell(f"  ours / {peer}", comparison.ratios[peer], bar, ".1f")
+        tell(f"  created -> succeeded / {peer}", comparison.ratios[peer], bar, ".1f")
+        tell(f"  drain / {peer}", comparison.drain_ratios[peer], "", ".1f")
     tell("fdatasync p50, ms", [statistics.median(one.sync_ms) for one in pickups], "", ".2f")
     for name, most in PICKUP_BARS.items():
         ratios = [one.ratios()[name] for one in pickups]
