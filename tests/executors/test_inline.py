@@ -2,7 +2,7 @@ import asyncio
 
 import msgspec
 import pytest
-from conftest import RecordingSink, assignment
+from sinking import RecordingSink, assignment
 
 from outlast.executors.inline import InlineExecutor
 from outlast.executors.port import Failed, Finished, Stopped

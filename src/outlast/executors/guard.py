@@ -161,9 +161,7 @@ class Watch:
             self._lease_seconds = value
         elif order == RENEWED:
             age = time.monotonic() - value
-            ends = now - age + self._lease_seconds * _LEASE_SHARE
-            # Two threads of the worker may tell of renewals: the later one counts.
-            self._lease_ends = max(ends, self._lease_ends or ends)
+            self._lease_ends = now - age + self._lease_seconds * _LEASE_SHARE
         elif order == GRACE and self._grace_ends is None:
             self._grace_ends = now + value
 
