@@ -1,6 +1,7 @@
 """Operations and events as rows: one codec, shared by the adapters."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -68,6 +69,8 @@ EVENT_COLUMNS: Final = (
     "data",
 )
 
+_plain = attrgetter(*_PLAIN)
+_documents = attrgetter(*DOCUMENTS)
 _STATES: Final = {state.value: state for state in State}
 _encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
@@ -77,17 +80,27 @@ _decode_failure = msgspec.json.Decoder(Failure).decode
 _NO_LABELS: Final[dict[str, str]] = {}
 
 
-def to_row(operation: Operation) -> tuple[Any, ...]:
+def to_row(operation: Operation) -> list[Any]:
     """The operation's values in the order of COLUMNS."""
     lease = operation.lease
     leased = (None, None, None) if lease is None else (lease.token, lease.worker, lease.expires_at)
-    return (
-        *[getattr(operation, name) for name in _PLAIN],
+    return [
+        *_plain(operation),
         operation.state.value,
         _encode(operation.labels) if operation.labels else None,
         *leased,
-        *[document(operation, name) for name in DOCUMENTS],
-    )
+        operation.spec,
+        operation.checkpoint,
+        operation.result,
+        None if operation.progress is None else _encode(operation.progress),
+        None if operation.failure is None else _encode(operation.failure),
+    ]
+
+
+def changed_documents(old: Operation, new: Operation) -> tuple[str, ...]:
+    """Which of DOCUMENTS a decision has replaced."""
+    pairs = zip(DOCUMENTS, _documents(old), _documents(new), strict=True)
+    return tuple([name for name, before, after in pairs if after is not before])
 
 
 def document(operation: Operation, name: str) -> bytes | None:

@@ -52,6 +52,7 @@ def renew(transaction: Transaction, held: Held, lease_seconds: float) -> Renewal
     row = fetch_one(transaction.connection, _RENEW, (expires_at, held.id, held.token))
     if row is None:
         return Renewal(id=held.id, token=held.token, is_held=False)
+    transaction.forget(held.id)
     return Renewal(id=held.id, token=held.token, is_held=True, cancel_requested=row[0] is not None)
 
 
@@ -123,3 +124,4 @@ def _delete(transaction: Transaction, operation: Operation) -> None:
         connection.execute(_DELETE_LABEL, (operation.tenant, key, value, operation.id))
     connection.execute(_DELETE, (operation.id,))
     transaction.changed.add(operation.id)
+    transaction.forget(operation.id)

@@ -49,7 +49,7 @@ def claim_operations(transaction: Transaction, claim: Claim) -> tuple[list[Opera
         if looked_at >= _LOOKED_AT_MAX:
             return claimed, True
         wanted = claim.limit - len(claimed)
-        rows = transaction.connection.execute(sql, (*kinds, wanted)).fetchall()
+        rows = fetch_all(transaction.connection, sql, (*kinds, wanted))
         if not rows:
             break
         looked_at += len(rows)

@@ -16,12 +16,14 @@ from outlast.store.rows import (
     DOCUMENTS,
     EVENT_COLUMNS,
     Row,
+    changed_documents,
     document,
     event_to_row,
     from_row,
     to_row,
 )
 from outlast.store.sqlite.connections import fetch_one
+from outlast.store.sqlite.recent import Recent
 
 SCHEDULED: Final = 0
 CLAIMABLE: Final = 1
@@ -33,7 +35,7 @@ INLINE_BYTES_MAX: Final = 512
 
 SELECT: Final = f"SELECT {', '.join(COLUMNS)}, apart FROM operations"
 _READ: Final = f"{SELECT} WHERE id = ?"
-_DOCUMENTS_AT: Final = len(COLUMNS) - len(DOCUMENTS)
+_POSITIONS: Final = tuple(enumerate(DOCUMENTS, len(COLUMNS) - len(DOCUMENTS)))
 _BITS: Final = {name: 1 << position for position, name in enumerate(DOCUMENTS)}
 _INSERT: Final = (
     f"INSERT INTO operations ({', '.join(COLUMNS)}, apart, readiness)"
@@ -62,22 +64,30 @@ _encode = msgspec.json.Encoder().encode
 class Transaction:
     """What has been read and written so far, and what waits to be written at the end."""
 
-    def __init__(self, connection: apsw.Connection, now: int) -> None:
+    def __init__(self, connection: apsw.Connection, now: int, recent: Recent) -> None:
         self.connection = connection
         self.now = now
         self.changed: set[str] = set()
         self.claimable = False
+        self.written: dict[str, Operation | None] = {}
+        self._recent = recent
         self._apart: dict[str, int] = {}
         self._events: list[tuple[Any, ...]] = []
         self._audit: list[tuple[Any, ...]] = []
 
     def read(self, operation_id: str) -> Operation | None:
         """The operation as it stands now."""
+        known = self._known(operation_id)
+        if known is not None:
+            return known
         rows = self.connection.execute(_READ, (operation_id,)).fetchall()
         return self.from_row(rows[0]) if rows else None
 
     def from_row(self, row: Row) -> Operation:
         """The operation behind a row of SELECT."""
+        known = self._known(row[0])
+        if known is not None:
+            return known
         if row[-1]:
             self._apart[row[0]] = row[-1]
             return from_row(with_documents(self.connection, row))
@@ -86,31 +96,30 @@ class Transaction:
     def insert(self, transition: Transition) -> bool:
         """Store a new operation; False, and nothing is written, if its id is taken."""
         operation = transition.operation
-        row = list(to_row(operation))
-        apart = [
-            (name, row[position])
-            for position, name in enumerate(DOCUMENTS, _DOCUMENTS_AT)
-            if row[position] is not None and len(row[position]) > INLINE_BYTES_MAX
-        ]
-        for name, _ in apart:
-            row[_DOCUMENTS_AT + DOCUMENTS.index(name)] = None
-        row.append(sum(_BITS[name] for name, _ in apart))
-        row.append(self._readiness(operation))
+        row = to_row(operation)
+        apart: dict[str, bytes] = {}
+        for position, name in _POSITIONS:
+            body = row[position]
+            if body is not None and len(body) > INLINE_BYTES_MAX:
+                apart[name] = body
+                row[position] = None
+        row += (sum([_BITS[name] for name in apart]), self._readiness(operation))
         self.connection.execute(_INSERT, row)
         if not self.connection.changes():
             return False
-        for name, body in apart:
+        for name, body in apart.items():
             self.connection.execute(_PUT_DOCUMENT, (operation.id, name, body))
         for key, value in operation.labels.items():
             self.connection.execute(_INSERT_LABEL, (operation.tenant, key, value, operation.id))
         self._record(operation, transition.event)
+        self.written[operation.id] = None if apart else operation
         return True
 
     def update(self, old: Operation, transition: Transition) -> None:
         """Store what a decision made of an operation that was read in this transaction."""
         new = transition.operation
         moved = new.state is not old.state or new.lease is not old.lease
-        names = tuple([name for name in DOCUMENTS if getattr(new, name) is not getattr(old, name)])
+        names = changed_documents(old, new)
         values: list[Any] = [
             new.revision,
             new.event_count,
@@ -125,8 +134,14 @@ class Transaction:
         values.append(new.id)
         self.connection.execute(_update_sql(moved, names), values)
         self._record(new, transition.event)
+        is_small = new.id not in self._apart and not new.state.is_terminal
+        self.written[new.id] = new if is_small else None
         if new.concurrency_key is not None and new.state is not State.RUNNING:
             self.unpark(new.tenant, new.concurrency_key)
+
+    def forget(self, operation_id: str) -> None:
+        """Look the operation up again the next time: something else has written it."""
+        self.written[operation_id] = None
 
     def set_readiness(self, operation_id: str, readiness: int) -> None:
         """Say what a claim shall do with a pending operation."""
@@ -164,6 +179,11 @@ class Transaction:
         if self._audit:
             self.connection.executemany(_INSERT_AUDIT, self._audit)
             self._audit = []
+
+    def _known(self, operation_id: str) -> Operation | None:
+        if operation_id in self.written:
+            return self.written[operation_id]
+        return self._recent.get(operation_id)
 
     def _record(self, operation: Operation, event: HistoryEvent | None) -> None:
         if event is not None:
@@ -206,14 +226,17 @@ class Transaction:
                 self.connection.execute(_DROP_DOCUMENT, (new.id, name))
                 apart &= ~_BITS[name]
             values.append(body)
-        self._apart[new.id] = apart
+        if apart:
+            self._apart[new.id] = apart
+        else:
+            self._apart.pop(new.id, None)
         return [*values, apart]
 
 
 def with_documents(connection: apsw.Connection, row: Row, left_out: Collection[str] = ()) -> Row:
     """The row with the documents that stand apart put in."""
     values = list(row)
-    for position, name in enumerate(DOCUMENTS, _DOCUMENTS_AT):
+    for position, name in _POSITIONS:
         if row[-1] & _BITS[name] and name not in left_out:
             ((body,),) = connection.execute(_DOCUMENT, (row[0], name)).fetchall()
             values[position] = body

@@ -18,6 +18,7 @@ import apsw
 from outlast.clock import Clock
 from outlast.operations.errors import OutlastError, StoreFull, Unavailable
 from outlast.store.sqlite.connections import fetch_one
+from outlast.store.sqlite.recent import Recent
 from outlast.store.sqlite.transaction import Transaction
 
 MEMBERS_MAX: Final = 512
@@ -98,6 +99,7 @@ class Writer:
         self._outlet = outlet
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         self._connection = connect()
+        self._recent = Recent()
         self._seen = _data_version(self._connection)
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="outlast-writer", daemon=True)
@@ -199,7 +201,8 @@ class Writer:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            transaction = Transaction(connection, self._clock())
+            self._recent.check(_data_version(connection))
+            transaction = Transaction(connection, self._clock(), self._recent)
             for call in calls:
                 call.run(transaction)
             transaction.flush()
@@ -207,6 +210,7 @@ class Writer:
         except BaseException:
             self._roll_back()
             raise
+        self._recent.keep(transaction.written)
         return transaction
 
     def _roll_back(self) -> None:
