@@ -193,7 +193,7 @@ async def serve(
             ready=_readiness(store),
             version=version("outlast"),
         )
-        _keep_running(stack, Chores(store.operations, settings.recovery.reap_seconds).run())
+        _keep_running(stack, _chores(store, settings).run())
         _keep_running(stack, _collect(store, objects, folder))
         supervisor = None
         if settings.workers:
@@ -324,7 +324,7 @@ async def run_worker(settings: Settings, gone: Callable[[], Awaitable[object]]) 
             name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
             slots=settings.workers,
         )
-        _keep_running(stack, Chores(store.operations, settings.recovery.reap_seconds).run())
+        _keep_running(stack, _chores(store, settings).run())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
         _keep_running(stack, _drain_at_once(gone, worker))
         await worker.run()
@@ -361,6 +361,10 @@ def _datasets(
         upload_bytes_max=settings.limits.upload_bytes,
     )
     return Datasets(store, _publisher(store, objects, folder, settings), parser)
+
+
+def _chores(store: Store, settings: Settings) -> Chores:
+    return Chores(store.operations, settings.recovery.reap_seconds, settings.retention)
 
 
 async def _collect(store: Store, objects: ObjectStore, folder: DataFolder) -> None:

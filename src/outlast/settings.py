@@ -46,6 +46,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     operations_days: float = 30
     temporary_datasets_days: float = 7
+    audit_days: float = 365
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,6 +24,12 @@ class Ailing:
     async def prune(self, limit: int) -> int:
         return 0
 
+    async def prune_audit(self, before: int, limit: int) -> int:
+        return 0
+
+    def now(self) -> int:
+        return 0
+
 
 @pytest.mark.parametrize("error", [Unavailable(), RuntimeError("nobody thought of this")])
 async def test_chores_go_on_after_one_that_failed(caplog, error):

@@ -3,8 +3,11 @@
 import asyncio
 import logging
 import random
+from collections.abc import Awaitable, Callable
 
 from outlast.operations.errors import Unavailable
+from outlast.operations.model import SECOND
+from outlast.settings import Retention
 from outlast.store.port import OperationStore
 
 _BATCH = 200
@@ -16,9 +19,12 @@ logger = logging.getLogger(__name__)
 class Chores:
     """Runs the chores of one process until it is cancelled. No leader: each chore is idempotent."""
 
-    def __init__(self, store: OperationStore, reap_seconds: float) -> None:
+    def __init__(
+        self, store: OperationStore, reap_seconds: float, retention: Retention | None = None
+    ) -> None:
         self._store = store
         self._reap_seconds = reap_seconds
+        self._audit_kept = int((retention or Retention()).audit_days * 86_400 * SECOND)
 
     async def run(self) -> None:
         """Reap about every `reap_seconds`, prune once a minute, for ever."""
@@ -33,6 +39,7 @@ class Chores:
                 if prune_in <= 0:
                     prune_in = _PRUNE_SECONDS
                     await self.prune()
+                    await self.prune_audit()
             except Unavailable as error:
                 logger.warning("chores wait for the store: %s", error)
             except Exception:
@@ -57,9 +64,17 @@ class Chores:
 
     async def prune(self) -> int:
         """Prune until nothing is left to prune; returns how many operations went."""
+        return await self._in_batches(self._store.prune)
+
+    async def prune_audit(self) -> int:
+        """Delete audit records that have been kept enough; returns how many went."""
+        before = self._store.now() - self._audit_kept
+        return await self._in_batches(lambda limit: self._store.prune_audit(before, limit))
+
+    async def _in_batches(self, prune: Callable[[int], Awaitable[int]]) -> int:
         gone = 0
         while True:
-            pruned = await self._store.prune(_BATCH)
+            pruned = await prune(_BATCH)
             gone += pruned
             if pruned < _BATCH:
                 return gone

@@ -231,6 +231,9 @@ class OperationStore(Protocol):
     async def prune(self, limit: int) -> int:
         """Delete at most `limit` operations whose `expire_at` has passed; returns how many."""
 
+    async def prune_audit(self, before: int, limit: int) -> int:
+        """Delete at most `limit` audit records older than an instant, oldest first; how many."""
+
     async def delete(self, tenant: str, ref: str, audit: AuditEntry | None = None) -> Operation:
         """Delete a terminal operation with all that is theirs: NotFound, NotTerminal."""
 

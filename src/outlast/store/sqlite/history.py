@@ -38,6 +38,12 @@ _INSERT_LINE: Final = (
 _AFTER_ALL_NUMBERS: Final = 2**63 - 1
 _decode = msgspec.json.Decoder().decode
 
+_OLDEST_AUDIT: Final = "SELECT at FROM audit ORDER BY number LIMIT 1"
+_PRUNE_AUDIT: Final = (
+    "DELETE FROM audit WHERE number IN (SELECT number FROM audit ORDER BY number LIMIT ?)"
+    " AND at < ?"
+)
+
 
 def events(
     connection: apsw.Connection, operation_id: str, after: int, limit: int
@@ -100,3 +106,15 @@ def _record(row: Sequence[Any]) -> AuditRecord:
         data={} if data is None else _decode(data),
     )
     return AuditRecord(number=number, at=at, tenant=tenant, entry=entry)
+
+
+def may_prune_audit(connection: apsw.Connection, before: int) -> bool:
+    """Whether the oldest audit record is older than an instant: a cheap read, no lock."""
+    oldest = fetch_one(connection, _OLDEST_AUDIT, ())
+    return oldest is not None and oldest[0] < before
+
+
+def prune_audit(transaction: Transaction, limit: int, *, before: int) -> int:
+    """See OperationStore. Records are numbered as they come, so the oldest stand first."""
+    transaction.connection.execute(_PRUNE_AUDIT, (limit, before))
+    return transaction.connection.changes()

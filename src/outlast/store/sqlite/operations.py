@@ -114,6 +114,14 @@ class SqliteOperations:
             pruned += _or_raise(await self._writer.submit(chores.prune, [size]))
         return pruned
 
+    async def prune_audit(self, before: int, limit: int) -> int:
+        """See OperationStore."""
+        if not history.may_prune_audit(self._readers.get(), before):
+            return 0
+        prune = partial(history.prune_audit, before=before)
+        pruned: int = _or_raise(await self._writer.submit(prune, [limit]))
+        return pruned
+
     async def delete(self, tenant: str, ref: str, audit: AuditEntry | None = None) -> Operation:
         """See OperationStore."""
         delete = partial(chores.delete, tenant=tenant, audit=audit)

@@ -124,3 +124,18 @@ class HistoryContract(ContractFixtures):
         assert await given.operations.audit(TENANT, limit=1) == mine[:1]
         assert await given.operations.audit(TENANT, before=mine[0].number) == mine[1:]
         assert await given.operations.audit(None, before=every[-1].number) == []
+
+    async def test_old_audit_records_are_pruned_oldest_first_and_no_more_than_asked_for(
+        self, given: Given, clock: ManualClock
+    ) -> None:
+        for _ in range(3):
+            await given.create(audit=AuditEntry(actor=MEMBER, action="create"))
+        clock.advance(60)
+        kept = given.operations.now()
+        await given.create(audit=AuditEntry(actor=MEMBER, action="create"))
+        every = await given.operations.audit(None)
+        assert await given.operations.prune_audit(kept, 2) == len(every[2:4])
+        assert await given.operations.audit(None) == every[:2]
+        assert await given.operations.prune_audit(kept, 2) == 1
+        assert await given.operations.prune_audit(kept, 2) == 0
+        assert await given.operations.audit(None) == every[:1]
