@@ -31,7 +31,7 @@ def find(pid: int) -> Process | None:
     fields = stat.rpartition(b")")[2].split()
     if fields[0] in b"ZX":
         return None
-    words = command.replace(b"\0", b" ").decode(errors="replace").strip()
+    words = " ".join(command.replace(b"\0", b" ").decode(errors="replace").split())
     return Process(pid, int(fields[19]), int(fields[1]), words)
 
 
