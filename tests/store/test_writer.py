@@ -151,6 +151,17 @@ async def test_a_store_that_is_not_open_refuses_politely(path):
     await store.close()
 
 
+async def test_an_id_that_is_taken_by_chance_is_made_anew(store, monkeypatch):
+    bits = iter([1, 1, 2, 3, 4])
+    monkeypatch.setattr("outlast.operations.ids.random_bits", lambda: next(bits))
+    monkeypatch.setattr(store._writer, "_clock", lambda: 1_700_000_000_000_000)
+    (first,) = await store.operations.create([creation()])
+    answers = await store.operations.create([creation(), creation()])
+    names = {answer.operation.id for answer in (first, *answers)}
+    assert len(names) == 3
+    assert set(await ids(store)) == names
+
+
 async def test_a_store_can_be_opened_again(store):
     (created,) = await store.operations.create([creation()])
     await store.close()

@@ -49,11 +49,13 @@ _DELETE_LABEL: Final = (
 def renew(transaction: Transaction, held: Held, lease_seconds: float) -> Renewal:
     """Extend one lease, if it stands."""
     expires_at = transaction.now + int(lease_seconds * SECOND)
-    row = fetch_one(transaction.connection, _RENEW, (expires_at, held.id, held.token))
-    if row is None:
+    rows = transaction.select(_RENEW, (expires_at, held.id, held.token))
+    if not rows:
         return Renewal(id=held.id, token=held.token, is_held=False)
     transaction.forget(held.id)
-    return Renewal(id=held.id, token=held.token, is_held=True, cancel_requested=row[0] is not None)
+    return Renewal(
+        id=held.id, token=held.token, is_held=True, cancel_requested=rows[0][0] is not None
+    )
 
 
 def may_reap(connection: apsw.Connection, now: int) -> bool:
@@ -96,10 +98,9 @@ def delete(
     """Delete one terminal operation of the tenant: NotFound, NotTerminal."""
     operation = transaction.read(ref)
     if operation is None or operation.tenant != tenant:
-        row = fetch_one(transaction.connection, BY_ALIAS, (tenant, ref))
-        if row is None:
-            raise NotFound
-        operation = transaction.from_row(row)
+        operation = transaction.select_named(BY_ALIAS, tenant, ref)
+    if operation is None:
+        raise NotFound
     if not operation.state.is_terminal:
         raise NotTerminal
     _delete(transaction, operation)
@@ -110,7 +111,7 @@ def delete(
 def _select(transaction: Transaction, sql: str, limit: int) -> Sequence[Operation]:
     if limit < 1:
         return ()
-    rows = transaction.connection.execute(sql, (transaction.now, limit)).fetchall()
+    rows = transaction.select(sql, (transaction.now, limit))
     return [transaction.from_row(row) for row in rows]
 
 

@@ -22,9 +22,7 @@ def create(transaction: Transaction, creation: Creation) -> Created:
     write_all(transaction, submission.tenant, creation.writes)
     operation_id = creation.operation_id or ids.make_id(transaction.now, ids.random_bits())
     transition = transitions.submit(submission, operation_id, transaction.now)
-    while not transaction.insert(transition):
-        operation_id = ids.make_id(transaction.now, ids.random_bits())
-        transition = transitions.submit(submission, operation_id, transaction.now)
+    transaction.insert(transition)
     transaction.audit(submission.tenant, creation.audit, operation_id)
     return Created(transition.operation, is_new=True)
 
@@ -32,21 +30,16 @@ def create(transaction: Transaction, creation: Creation) -> Created:
 def _earlier(transaction: Transaction, creation: Creation) -> Operation | None:
     wish = creation.submission
     if wish.idempotency_key is not None:
-        found = _find(transaction, BY_IDEMPOTENCY_KEY, wish.tenant, wish.idempotency_key)
+        found = transaction.select_named(BY_IDEMPOTENCY_KEY, wish.tenant, wish.idempotency_key)
         if found is not None:
             if found.fingerprint != wish.fingerprint:
                 raise IdempotencyMismatch
             return found
     taken = None
     if wish.alias is not None:
-        taken = _find(transaction, BY_ALIAS, wish.tenant, wish.alias)
+        taken = transaction.select_named(BY_ALIAS, wish.tenant, wish.alias)
     if taken is None and creation.operation_id is not None:
         taken = transaction.read(creation.operation_id)
     if taken is not None and (taken.tenant != wish.tenant or taken.fingerprint != wish.fingerprint):
         raise OperationIdTaken
     return taken
-
-
-def _find(transaction: Transaction, sql: str, tenant: str, value: str) -> Operation | None:
-    rows = transaction.connection.execute(sql, (tenant, value)).fetchall()
-    return transaction.from_row(rows[0]) if rows else None

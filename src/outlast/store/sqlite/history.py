@@ -11,6 +11,7 @@ from outlast.operations.errors import LeaseLost
 from outlast.operations.model import HistoryEvent
 from outlast.store.port import AuditEntry, AuditRecord, Held, LogLine
 from outlast.store.rows import EVENT_COLUMNS, event_from_row
+from outlast.store.sqlite.bulk import insert_many
 from outlast.store.sqlite.connections import fetch_all, fetch_one
 from outlast.store.sqlite.transaction import Transaction
 
@@ -30,11 +31,7 @@ AUDIT_OF_TENANT: Final = AUDIT.replace("WHERE", "WHERE tenant = ? AND")
 _LOG_END: Final = (
     "SELECT number, bytes_end FROM logs WHERE operation_id = ? ORDER BY number DESC LIMIT 1"
 )
-_ATTEMPT: Final = "SELECT attempt FROM operations WHERE id = ? AND lease_token = ?"
-_INSERT_LINE: Final = (
-    "INSERT INTO logs (operation_id, number, at, attempt, text, bytes_end)"
-    " VALUES (?, ?, ?, ?, ?, ?)"
-)
+_LINE_COLUMNS: Final = ("operation_id", "number", "at", "attempt", "text", "bytes_end")
 _AFTER_ALL_NUMBERS: Final = 2**63 - 1
 _decode = msgspec.json.Decoder().decode
 
@@ -67,8 +64,8 @@ def append_log(
 ) -> bool:
     """See OperationStore.append_log. The first line that is too long drops those after it."""
     connection = transaction.connection
-    attempt = fetch_one(connection, _ATTEMPT, (held.id, held.token))
-    if attempt is None:
+    operation = transaction.read(held.id)
+    if operation is None or operation.lease is None or operation.lease.token != held.token:
         raise LeaseLost
     number, bytes_end = fetch_one(connection, _LOG_END, (held.id,)) or (0, 0)
     rows = []
@@ -77,8 +74,8 @@ def append_log(
         bytes_end += len(text.encode())
         if bytes_end > bytes_max:
             break
-        rows.append((held.id, number, at, attempt[0], text, bytes_end))
-    connection.executemany(_INSERT_LINE, rows)
+        rows.append((held.id, number, at, operation.attempt, text, bytes_end))
+    insert_many(connection, "logs", _LINE_COLUMNS, rows)
     if rows:
         transaction.changed.add(held.id)
     return len(rows) == len(lines)
