@@ -59,12 +59,18 @@ def find_sql(query: Query) -> tuple[str, list[Any]]:
         walks = [(f"o.tenant = ? AND o.{leader} = ?", [query.tenant, getattr(query, leader)])]
     checks, check_values = _checks(query, leader, "kind = " in walks[0][0])
     span, span_values = _span(query, id_column)
-    columns = _columns(query.view, id_column)
-    sql = " UNION ALL ".join(
-        f"SELECT {columns} FROM {source} WHERE {condition}{span}{checks}" for condition, _ in walks
-    )
     values = [value for _, own in walks for value in (*own, *span_values, *check_values)]
-    return f"{sql} ORDER BY id DESC LIMIT ?", [*values, query.limit + 1]
+    values.append(query.limit + 1)
+    conditions = [f"{source} WHERE {condition}{span}{checks}" for condition, _ in walks]
+    if len(walks) == 1:
+        columns = _columns(query.view, id_column)
+        return f"SELECT {columns} FROM {conditions[0]} ORDER BY id DESC LIMIT ?", values
+    # Only ids are merged: a row passes through every walk that it is compared with.
+    merged = " UNION ALL ".join(f"SELECT o.id AS id FROM {each}" for each in conditions)
+    return (
+        f"SELECT {_columns(query.view, 'm.id')} FROM ({merged} ORDER BY id DESC LIMIT ?) m"
+        " CROSS JOIN operations o ON o.id = m.id ORDER BY m.id DESC"
+    ), values
 
 
 def _state_walks(query: Query) -> tuple[str, list[tuple[str, list[Any]]]]:

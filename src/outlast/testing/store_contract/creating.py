@@ -282,6 +282,15 @@ class CreateContract(ContractFixtures):
         found = await given.operations.get(None, [mine.id, theirs.id, "a"])
         assert found == [mine, theirs, None]
 
+    async def test_an_operation_is_found_by_the_key_it_was_created_under(
+        self, given: Given
+    ) -> None:
+        big = b'"' + b"s" * 4_000 + b'"'
+        keyed = await given.pending(idempotency_key="k", spec=big)
+        assert await given.operations.find_by_key(TENANT, "k") == keyed
+        assert await given.operations.find_by_key(TENANT, "other") is None
+        assert await given.operations.find_by_key("other", "k") is None
+
     async def test_an_id_is_found_before_an_alias_of_the_same_text(self, given: Given) -> None:
         first = await given.pending()
         await given.pending(alias=first.id)

@@ -110,6 +110,15 @@ class HistoryContract(ContractFixtures):
         assert [line.number for line in lines] == list(range(1, 31))
         assert {line.text for line in lines} == {f"line{number}" for number in range(30)}
 
+    async def test_an_audit_entry_may_belong_to_another_tenant_than_what_it_is_about(
+        self, given: Given
+    ) -> None:
+        entry = AuditEntry(tenant="root", actor=MEMBER, action="create")
+        await given.create(audit=entry)
+        assert await given.operations.audit(TENANT) == []
+        (record,) = await given.operations.audit("root")
+        assert (record.tenant, record.entry.actor) == ("root", MEMBER)
+
     async def test_audit_records_come_newest_first_and_each_tenant_sees_its_own(
         self, given: Given
     ) -> None:
