@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from outlast import app
+from outlast import processes
 from outlast.engine import Engine, Hub, Principal, Role
 from outlast.engine.preparing import OwnPreparer
 from outlast.executors.inline import InlineExecutor
@@ -94,5 +94,5 @@ def run(main: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
     async def keep() -> None:
         answers.append(await main())
 
-    app.run(keep)
+    processes.run(keep)
     return answers[0]

@@ -6,7 +6,6 @@ input, and the end of standard input means that the server is gone.
 
 import asyncio
 import contextlib
-import gc
 import importlib
 import logging
 import os
@@ -14,14 +13,13 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import uvicorn
 
 from outlast.clock import system_clock
 from outlast.datafolder import DataFolder
@@ -37,9 +35,10 @@ from outlast.executors.port import Executor
 from outlast.executors.preparing import PrepareChild
 from outlast.executors.probing import SandboxReport, probe
 from outlast.executors.subprocess import SubprocessExecutor
-from outlast.http import build_http, server_config
+from outlast.http import build_http
 from outlast.operations.errors import OutlastError, ResourceExists
 from outlast.operations.kind import Catalog, Kind, Prepared
+from outlast.processes import Listening, bind, configure_logging, keep_running, run
 from outlast.resources.datasets import Datasets, Publisher
 from outlast.resources.datasets.collecting import Collector
 from outlast.resources.datasets.parser import Parser
@@ -54,8 +53,6 @@ from outlast.worker.supervisor import Supervisor
 
 BUILTIN_MODULES: Final = ("outlast.kinds.sql_query",)
 _LOCK_WAIT_SECONDS: Final = 10.0
-_COLLECT_EVERY: Final = 50_000
-_EXIT_SECONDS: Final = 5.0
 _COLLECT_SECONDS: Final = 3600.0
 _ROOT: Final = Principal(tenant=DEFAULT_TENANT, member="root", role=Role.ROOT)
 
@@ -165,7 +162,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         lock = await asyncio.to_thread(folder.lock, _LOCK_WAIT_SECONDS)
         stack.callback(os.close, lock)
-        listener = stack.enter_context(_bind(settings))
+        listener = stack.enter_context(bind(settings))
         store = open_store(settings)
         await store.open()
         stack.push_async_callback(store.close)
@@ -193,8 +190,8 @@ async def serve(
             ready=_readiness(store),
             version=version("outlast"),
         )
-        _keep_running(stack, _chores(store, settings).run())
-        _keep_running(stack, _collect(store, objects, folder))
+        keep_running(stack, _chores(store, settings).run())
+        keep_running(stack, _collect(store, objects, folder))
         supervisor = None
         if settings.workers:
             message = encode_settings(_for_worker(settings))
@@ -210,72 +207,7 @@ async def serve(
                 )
             )
 
-        await _Listening(http, listener, hub, supervisor, settings).run(tell)
-
-
-class _Listening:
-    """One listener's life: from the first answer until SIGTERM or SIGINT, then the drain."""
-
-    def __init__(
-        self,
-        http: Any,
-        listener: socket.socket,
-        hub: Hub,
-        supervisor: Supervisor | None,
-        settings: Settings,
-    ) -> None:
-        self._listener = listener
-        self._hub = hub
-        self._supervisor = supervisor
-        self._settings = settings
-        self._server = _Server(server_config(http, timeout_graceful_shutdown=5))
-
-    async def run(self, started: Callable[[str], None]) -> None:
-        """Serve; `started` is told the address once the server answers."""
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-        tasks = [asyncio.create_task(self._server.serve(sockets=[self._listener]))]
-        if self._supervisor is not None:
-            tasks.append(asyncio.create_task(self._supervisor.run()))
-        try:
-            await self._server.is_listening.wait()
-            started(_url(self._listener, self._settings))
-            told = asyncio.create_task(stopping.wait())
-            await asyncio.wait([told, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            told.cancel()
-        finally:
-            await self._stop(tasks)
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
-
-    async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
-        # Waits and streams end first, so that no connection holds up the rest.
-        self._hub.close()
-        self._server.should_exit = True
-        if self._supervisor is not None:
-            recovery = self._settings.recovery
-            await self._supervisor.stop(
-                recovery.drain_seconds + recovery.cancel_grace_seconds + _EXIT_SECONDS
-            )
-        await asyncio.gather(*tasks)
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to whoever started it, and tells when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.is_listening = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.is_listening.set()
+        await Listening(http, listener, hub, supervisor, settings).run(tell)
 
 
 async def run_worker(settings: Settings, gone: Callable[[], Awaitable[object]]) -> None:
@@ -324,9 +256,9 @@ async def run_worker(settings: Settings, gone: Callable[[], Awaitable[object]]) 
             name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
             slots=settings.workers,
         )
-        _keep_running(stack, _chores(store, settings).run())
+        keep_running(stack, _chores(store, settings).run())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
-        _keep_running(stack, _drain_at_once(gone, worker))
+        keep_running(stack, _drain_at_once(gone, worker))
         await worker.run()
 
 
@@ -382,20 +314,6 @@ async def _collect(store: Store, objects: ObjectStore, folder: DataFolder) -> No
             logger.info("collected %s, and %d files of operations", collected, swept)
 
 
-def _bind(settings: Settings) -> socket.socket:
-    try:
-        return socket.create_server((settings.host, settings.port), backlog=1024)
-    except OSError as error:
-        raise SettingsError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}"
-        ) from error
-
-
-def _url(listener: socket.socket, settings: Settings) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return settings.public_url or f"http://{host}:{listener.getsockname()[1]}"
-
-
 def _for_worker(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, data=settings.data.absolute())
 
@@ -423,49 +341,10 @@ def _readiness(store: Store) -> Callable[[], Awaitable[None]]:
     return check
 
 
-def _keep_running(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
-    """Run a task until the stack unwinds. That it ended before is an error worth a line."""
-    task = asyncio.create_task(work)
-    stack.push_async_callback(_cancelled, task)
-    task.add_done_callback(_report_end)
-
-
-def _report_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        logger.error("a task of the server ended", exc_info=task.exception())
-
-
-async def _cancelled(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
 async def _drain_at_once(gone: Callable[[], Awaitable[object]], worker: Worker) -> None:
     await gone()
     logger.error("the server is gone; giving every attempt back")
     worker.drain(wait_seconds=0)
-
-
-def run(main: Callable[[], Any]) -> None:
-    """Run a coroutine function on the fastest loop there is."""
-    # What is imported by now stays, and an attempt leaves no cycles: to look through hundreds of
-    # live attempts every 700 allocations found nothing and took a sixth of the time.
-    gc.freeze()
-    gc.set_threshold(_COLLECT_EVERY, 20, 20)
-    try:
-        import uvloop  # noqa: PLC0415  not on every platform
-    except ImportError:
-        asyncio.run(main())
-    else:
-        uvloop.run(main())
-
-
-def configure_logging(level: int = logging.INFO) -> None:
-    """Log lines to standard error."""
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
 async def _worker_main() -> None:

@@ -64,16 +64,16 @@ def serve(
     """
     _check_database(database or os.environ.get("OUTLAST_DATABASE"))
     # Everything a server is made of, which no other command needs.
-    from outlast import app  # noqa: PLC0415
+    from outlast import app, processes  # noqa: PLC0415
     from outlast.datafolder import DataFolderInUse  # noqa: PLC0415
     from outlast.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings({**flags, "kinds": kinds or None}, os.environ, settings_file)
-    app.configure_logging()
+    processes.configure_logging()
     screen = Screen(is_json=as_json)
     admin_token = os.environ.get("OUTLAST_ADMIN_TOKEN") or None
     try:
-        app.run(
+        processes.run(
             lambda: app.serve(
                 settings,
                 admin_token=admin_token,
