@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+import apsw
 import pytest
 
 from outlast.operations import transitions
@@ -160,6 +161,30 @@ async def test_an_id_that_is_taken_by_chance_is_made_anew(store, monkeypatch):
     names = {answer.operation.id for answer in (first, *answers)}
     assert len(names) == 3
     assert set(await ids(store)) == names
+
+
+async def test_a_subscriber_that_fails_disturbs_nobody(store, caplog):
+    def broken(changed):
+        raise ZeroDivisionError
+
+    heard = asyncio.Queue()
+    leave = [store.operations.subscribe(each) for each in (broken, heard.put_nowait)]
+    (created,) = await store.operations.create([creation()])
+    changed = await asyncio.wait_for(heard.get(), 5)
+    assert created.operation.id in changed.ids
+    assert "a subscriber failed" in caplog.text
+    for each in leave:
+        each()
+
+
+async def test_a_database_that_cannot_be_read_is_unavailable(store):
+    def fail(connection):
+        raise apsw.CorruptError("torn")
+
+    with pytest.raises(Unavailable, match="torn"):
+        store._readers.read_here(fail)
+    with pytest.raises(Unavailable, match="torn"):
+        await store._readers.read(fail)
 
 
 async def test_a_store_can_be_opened_again(store):

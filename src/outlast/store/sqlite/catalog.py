@@ -45,9 +45,7 @@ class SqliteCatalog:
 
     async def read(self, tenant: str, type: str, id_or_name: str) -> Resource | None:
         """See CatalogStore. Read on the calling thread: every request reads its token so."""
-        connection = self._readers.get()
-        by_id = _read(connection, _BY_ID, tenant, type, id_or_name)
-        return by_id or _read(connection, _BY_NAME, tenant, type, id_or_name)
+        return self._readers.read_here(_read_either, tenant, type, id_or_name)
 
     async def find(
         self,
@@ -193,6 +191,13 @@ def _drop_fields(connection: apsw.Connection, resource: Resource) -> None:
         connection.execute(
             _DELETE_FIELD, (resource.tenant, resource.type, name, value, resource.id)
         )
+
+
+def _read_either(
+    connection: apsw.Connection, tenant: str, type_: str, id_or_name: str
+) -> Resource | None:
+    by_id = _read(connection, _BY_ID, tenant, type_, id_or_name)
+    return by_id or _read(connection, _BY_NAME, tenant, type_, id_or_name)
 
 
 def _read(connection: apsw.Connection, sql: str, *values: str) -> Resource | None:

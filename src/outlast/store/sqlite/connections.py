@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from outlast.operations.errors import Unavailable
+from outlast.store.sqlite.refusals import refusal_for
 
 VERSION_MIN: Final = (3, 51, 3)
 """Earlier releases can corrupt a WAL database when two connections checkpoint at once."""
@@ -81,8 +82,32 @@ class Readers:
         self._is_closed = False
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="outlast-reader")
 
-    def get(self) -> apsw.Connection:
-        """This thread's connection, for what takes a few microseconds."""
+    def read_here(self, act: Callable[..., _T], *values: Any) -> _T:
+        """What `act` finds through a connection, with these values; at once, on this thread."""
+        try:
+            return act(self._connection(), *values)
+        except apsw.Error as error:
+            refusal = refusal_for(error)
+            if refusal is None:
+                raise
+            raise refusal from error
+
+    async def read(self, act: Callable[..., _T], *values: Any) -> _T:
+        """The same on a thread of our own, for what takes longer than a few microseconds."""
+        if self._is_closed:
+            raise Unavailable("the store is closed")
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self.read_here, act, *values)
+
+    def close(self) -> None:
+        """Let what was begun end, then close every connection. Blocks."""
+        self._pool.shutdown()
+        self._is_closed = True
+        with self._lock:
+            while self._all:
+                self._all.pop().close()
+
+    def _connection(self) -> apsw.Connection:
         if self._is_closed:
             raise Unavailable("the store is closed")
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
@@ -93,18 +118,3 @@ class Readers:
                 self._all.append(connection)
             self._local.connection = connection
         return connection
-
-    async def read(self, act: Callable[..., _T], *values: Any) -> _T:
-        """What `act` finds through a connection, with these values, on a thread of our own."""
-        if self._is_closed:
-            raise Unavailable("the store is closed")
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: act(self.get(), *values))
-
-    def close(self) -> None:
-        """Let what was begun end, then close every connection. Blocks."""
-        self._pool.shutdown()
-        self._is_closed = True
-        with self._lock:
-            while self._all:
-                self._all.pop().close()

@@ -24,7 +24,7 @@ from outlast.store.port import (
     Query,
     Renewal,
 )
-from outlast.store.rows import Row, from_row
+from outlast.store.rows import from_row
 from outlast.store.sqlite import chores, claiming, history, lists
 from outlast.store.sqlite.catalog import write_all
 from outlast.store.sqlite.connections import Readers
@@ -61,14 +61,11 @@ class SqliteOperations:
 
     async def get(self, tenant: str | None, refs: Sequence[str]) -> list[Operation | None]:
         """See OperationStore. Read on the calling thread: it takes about ten microseconds."""
-        connection = self._readers.get()
-        return [_get(connection, tenant, ref) for ref in refs]
+        return self._readers.read_here(_get, tenant, refs)
 
     async def find_by_key(self, tenant: str, idempotency_key: str) -> Operation | None:
         """See OperationStore. Read on the calling thread, as `get` is."""
-        connection = self._readers.get()
-        rows = connection.execute(BY_IDEMPOTENCY_KEY, (tenant, idempotency_key)).fetchall()
-        return from_row(_completed(connection, rows[0])) if rows else None
+        return self._readers.read_here(_select, BY_IDEMPOTENCY_KEY, (tenant, idempotency_key))
 
     async def find(self, query: Query) -> Page:
         """See OperationStore."""
@@ -80,7 +77,7 @@ class SqliteOperations:
 
     async def claim(self, claim: Claim) -> list[Operation]:
         """See OperationStore."""
-        while claiming.may_claim(self._readers.get(), claim, self._clock()):
+        while self._readers.read_here(claiming.may_claim, claim, self._clock()):
             answers = await self._writer.submit(claiming.claim_operations, [claim], self._release)
             claimed: list[Operation]
             claimed, are_more = _or_raise(answers)
@@ -101,7 +98,7 @@ class SqliteOperations:
 
     async def reap(self, limit: int) -> list[Operation]:
         """See OperationStore."""
-        if limit < 1 or not chores.may_reap(self._readers.get(), self._clock()):
+        if limit < 1 or not self._readers.read_here(chores.may_reap, self._clock()):
             return []
         reaped: list[Operation] = _or_raise(await self._writer.submit(chores.reap, [limit]))
         return reaped
@@ -109,14 +106,14 @@ class SqliteOperations:
     async def prune(self, limit: int) -> int:
         """See OperationStore. In small transactions, so that others get their turn between."""
         pruned = 0
-        while pruned < limit and chores.may_prune(self._readers.get(), self._clock()):
+        while pruned < limit and self._readers.read_here(chores.may_prune, self._clock()):
             size = min(limit - pruned, _PRUNED_AT_ONCE)
             pruned += _or_raise(await self._writer.submit(chores.prune, [size]))
         return pruned
 
     async def prune_audit(self, before: int, limit: int) -> int:
         """See OperationStore."""
-        if not history.may_prune_audit(self._readers.get(), before):
+        if not self._readers.read_here(history.may_prune_audit, before):
             return 0
         prune = partial(history.prune_audit, before=before)
         pruned: int = _or_raise(await self._writer.submit(prune, [limit]))
@@ -178,17 +175,24 @@ def _apply(transaction: Transaction, change: Change) -> Operation:
     return new
 
 
-def _get(connection: apsw.Connection, tenant: str | None, ref: str) -> Operation | None:
-    rows = connection.execute(_BY_ID, (ref,)).fetchall()
-    if (not rows or (tenant is not None and rows[0][1] != tenant)) and tenant is not None:
-        rows = connection.execute(BY_ALIAS, (tenant, ref)).fetchall()
+def _get(
+    connection: apsw.Connection, tenant: str | None, refs: Sequence[str]
+) -> list[Operation | None]:
+    found = []
+    for ref in refs:
+        operation = _select(connection, _BY_ID, (ref,))
+        if tenant is not None and (operation is None or operation.tenant != tenant):
+            operation = _select(connection, BY_ALIAS, (tenant, ref))
+        found.append(operation)
+    return found
+
+
+def _select(connection: apsw.Connection, sql: str, values: Sequence[str]) -> Operation | None:
+    rows = connection.execute(sql, values).fetchall()
     if not rows:
         return None
-    return from_row(_completed(connection, rows[0]))
-
-
-def _completed(connection: apsw.Connection, row: Row) -> Row:
-    return with_documents(connection, row) if row[-1] else row
+    row = rows[0]
+    return from_row(with_documents(connection, row) if row[-1] else row)
 
 
 def _or_raise(answers: Sequence[Any]) -> Any:

@@ -7,6 +7,7 @@ also looks once a second.
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import socket
@@ -30,6 +31,7 @@ _DATAGRAM_BYTES_MAX: Final = 16 * 2**10
 _ADDRESS_BYTES_MAX: Final = 100
 _SUFFIX: Final = ".sock"
 _ANYTHING: Final = Changed(None, claimable=True)
+_log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Changed).decode
 
@@ -96,9 +98,13 @@ class Notices:
 def _hand_over(calls: Iterable[Call], notices: Iterable[Notice], changed: Changed | None) -> None:
     for call in calls:
         call.answer()
-    if changed is not None:
-        for notice in notices:
+    if changed is None:
+        return
+    for notice in notices:
+        try:
             notice(changed)
+        except Exception:  # noqa: BLE001  an edge: the other subscribers are still told
+            _log.exception("a subscriber failed")
 
 
 class Neighbours:
@@ -146,14 +152,21 @@ class Neighbours:
         if self._socket is None:
             return
         datagram = None
-        for name in self._others():
-            datagram = datagram or _encode(changed)
-            try:
-                self._socket.sendto(datagram, self._address(name))
-            except (ConnectionRefusedError, FileNotFoundError):
-                self._forget(name)
-            except OSError:
-                continue
+        # What cannot be sent, or not even looked for, is made up for by the look once a second.
+        with contextlib.suppress(OSError):
+            for name in self._others():
+                datagram = datagram or _encode(changed)
+                self._send(datagram, name)
+
+    def _send(self, datagram: bytes, name: str) -> None:
+        if self._socket is None:
+            return
+        try:
+            self._socket.sendto(datagram, self._address(name))
+        except (ConnectionRefusedError, FileNotFoundError):
+            self._forget(name)
+        except OSError:
+            return
 
     def _receive(self, listener: socket.socket, heard: Callable[[Changed], None]) -> None:
         ids: set[str] = set()

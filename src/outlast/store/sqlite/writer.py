@@ -16,9 +16,10 @@ from typing import Any, Final, Protocol, TypeAlias
 import apsw
 
 from outlast.clock import Clock
-from outlast.operations.errors import OutlastError, StoreFull, Unavailable
+from outlast.operations.errors import OutlastError, Unavailable
 from outlast.store.sqlite.connections import fetch_one
 from outlast.store.sqlite.recent import Recent
+from outlast.store.sqlite.refusals import refusal_for, unforeseen
 from outlast.store.sqlite.transaction import Transaction
 
 MEMBERS_MAX: Final = 512
@@ -30,9 +31,6 @@ Work: TypeAlias = Callable[[Transaction, Any], Any]
 """What is done for one member of a call. An OutlastError must be raised before the first write."""
 
 _log = logging.getLogger(__name__)
-_FULL_DISK: Final = frozenset(
-    {apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_TRUNCATE, apsw.SQLITE_IOERR_SHMSIZE}
-)
 
 
 class Call:
@@ -190,8 +188,8 @@ class Writer:
             if len(calls) > 1 and not isinstance(error, apsw.BusyError):
                 for call in calls:
                     self._write([call])
-            elif (refusal := _refusal(error)) is not None:
-                self._refuse(calls, refusal)
+            elif refusal_for(error) is not None:
+                self._refuse(calls, error)
             else:
                 self._write_apart(calls[0])
         else:
@@ -231,16 +229,17 @@ class Writer:
                 transaction = self._commit([call])
             except Exception as error:  # noqa: BLE001  an edge: this member is told
                 _log.exception("a change failed in an unforeseen way")
-                answers.append(_refusal(error) or _unforeseen(error))
+                answers.append(refusal_for(error) or unforeseen(error))
             else:
                 answers += call.answers
                 self._outlet.committed((), transaction)
         call.members, call.answers = members, answers
         self._outlet.refused([call])
 
-    def _refuse(self, calls: Sequence[Call], refusal: OutlastError) -> None:
+    def _refuse(self, calls: Sequence[Call], error: Exception) -> None:
         for call in calls:
-            call.error = refusal
+            # Each gets its own, since a traceback grows on it.
+            call.error = refusal_for(error) or Unavailable(str(error))
         if calls:
             self._outlet.refused(calls)
 
@@ -250,35 +249,3 @@ def _data_version(connection: apsw.Connection) -> int:
     version: int
     (version,) = fetch_one(connection, "PRAGMA data_version")
     return version
-
-
-def _refusal(error: Exception) -> OutlastError | None:
-    """What the callers are told of an error of the database, None for one of the member's own."""
-    refusal: OutlastError
-    match error:
-        case apsw.FullError():
-            refusal = StoreFull()
-        case apsw.IOError() if getattr(error, "extendedresult", 0) in _FULL_DISK:
-            refusal = StoreFull()
-        case (
-            apsw.IOError()
-            | apsw.BusyError()
-            | apsw.LockedError()
-            | apsw.ReadOnlyError()
-            | apsw.CantOpenError()
-            | apsw.CorruptError()
-            | apsw.NotADBError()
-            | apsw.NoMemError()
-            | apsw.ProtocolError()
-        ):
-            refusal = Unavailable(f"the database cannot be written: {error}")
-        case _:
-            return None
-    refusal.__cause__ = error
-    return refusal
-
-
-def _unforeseen(error: Exception) -> OutlastError:
-    refusal = OutlastError(f"this change failed: {type(error).__name__}: {error}")
-    refusal.__cause__ = error
-    return refusal
