@@ -139,6 +139,25 @@ class ApplyContract(ContractFixtures):
         types = [event.type for event in await given.events(operation)]
         assert types[2:] == ["note0", "note1", "note2", "note3", "note4", "succeeded"]
 
+    @pytest.mark.parametrize("count", [2, 4, 16, 64])
+    @pytest.mark.parametrize("size", [10, 5_000])
+    async def test_the_last_of_many_changes_of_one_operation_stands(
+        self, given: Given, count: int, size: int
+    ) -> None:
+        operation = await given.running()
+        documents = [b'"' + b"%d" % number * size + b'"' for number in range(count)]
+        changes = [
+            Change(id=operation.id, tenant=None, decide=decide)
+            for number, document in enumerate(documents)
+            for decide in (saving(operation, document), noting(operation, f"note{number}"))
+        ]
+        *_, last = await given.operations.apply(changes)
+        assert isinstance(last, Operation)
+        assert (last.revision, last.event_count) == (2 + 2 * count, 2 + count)
+        assert last.checkpoint == documents[-1]
+        assert await given.stored(operation) == last
+        assert len(await given.events(operation)) == last.event_count
+
     async def test_changes_that_many_callers_make_at_once_are_all_kept(self, given: Given) -> None:
         operation = await given.running()
         decisions = [noting(operation, f"note{number}") for number in range(30)]

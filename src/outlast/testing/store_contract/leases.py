@@ -21,6 +21,7 @@ from outlast.testing.store_contract.given import (
     ending,
     held,
     releasing,
+    reporting,
 )
 
 Write = Callable[[Operation, str, int], Transition]
@@ -70,6 +71,17 @@ class LeaseContract(ContractFixtures):
         assert stored.lease.expires_at == clock() + 15 * SECOND
         assert (stored.revision, stored.updated_at) == (operation.revision, operation.updated_at)
         assert len(await given.events(operation)) == 2
+
+    async def test_a_change_after_a_renewal_shows_the_lease_as_it_is(
+        self, given: Given, clock: ManualClock
+    ) -> None:
+        operation = await given.running()
+        clock.advance(4)
+        await given.operations.renew("w1", [held(operation)], 15)
+        changed = await given.change(operation, reporting(operation, done=1))
+        assert changed == await given.stored(operation)
+        assert changed.lease is not None
+        assert changed.lease.expires_at == clock() + 15 * SECOND
 
     async def test_renewing_many_answers_each_in_order(self, given: Given) -> None:
         first = await given.running()
