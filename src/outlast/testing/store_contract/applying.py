@@ -151,9 +151,10 @@ class ApplyContract(ContractFixtures):
             for number, document in enumerate(documents)
             for decide in (saving(operation, document), noting(operation, f"note{number}"))
         ]
+        changes.append(changes[-2])
         *_, last = await given.operations.apply(changes)
         assert isinstance(last, Operation)
-        assert (last.revision, last.event_count) == (2 + 2 * count, 2 + count)
+        assert (last.revision, last.event_count) == (3 + 2 * count, 2 + count)
         assert last.checkpoint == documents[-1]
         assert await given.stored(operation) == last
         assert len(await given.events(operation)) == last.event_count
