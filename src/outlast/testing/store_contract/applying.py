@@ -151,11 +151,11 @@ class ApplyContract(ContractFixtures):
             for number, document in enumerate(documents)
             for decide in (saving(operation, document), noting(operation, f"note{number}"))
         ]
-        changes.append(changes[-2])
+        changes.append(changes[0])
         *_, last = await given.operations.apply(changes)
         assert isinstance(last, Operation)
         assert (last.revision, last.event_count) == (3 + 2 * count, 2 + count)
-        assert last.checkpoint == documents[-1]
+        assert last.checkpoint == documents[0]
         assert await given.stored(operation) == last
         assert len(await given.events(operation)) == last.event_count
 
