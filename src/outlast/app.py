@@ -49,7 +49,7 @@ from outlast.store.port import Store
 from outlast.store.sqlite import SqliteStore
 from outlast.worker import Worker
 from outlast.worker.attempt import Equipment
-from outlast.worker.supervisor import Supervisor
+from outlast.worker.supervisor import Supervisor, show_life
 
 BUILTIN_MODULES: Final = ("outlast.kinds.sql_query",)
 _LOCK_WAIT_SECONDS: Final = 10.0
@@ -348,6 +348,7 @@ async def _drain_at_once(gone: Callable[[], Awaitable[object]], worker: Worker) 
 
 
 async def _worker_main() -> None:
+    show_life(int(sys.argv[1]))
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin

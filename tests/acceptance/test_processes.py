@@ -151,17 +151,15 @@ def test_when_the_server_is_killed_its_worker_guards_and_children_go_and_a_resta
     assert get(http, operation_id)["state"] == "running"
 
 
-def test_a_worker_that_stands_still_loses_its_attempts_and_cannot_write_when_it_goes_on(
-    installation, http
-):
+def test_a_worker_that_stands_still_loses_its_attempts_and_is_replaced(installation, http):
     operation_id = submit(installation, http, **LONG)
     child = running(installation, operation_id)
     [worker] = installation.processes()["worker"]
+    # It may hold the database at this very moment: nobody else can write then until it is gone.
     assert process_table.kill(worker, signal.SIGSTOP)
     # Its guard counts for itself: the child is gone before the lease has run out.
     until(lambda: process_table.find(child) is None, SHORT_RECOVERY["lease_seconds"])
-    until(lambda: "lease_lost" in history(http, operation_id), 10)
-    assert process_table.kill(worker, signal.SIGCONT)
+    until(lambda: process_table.find(worker) is None, 30)
     running(installation, operation_id, attempt=2)
     assert history(http, operation_id) == ["created", "claimed", "lease_lost", "claimed"]
 
