@@ -11,6 +11,7 @@ from outlast.operations.errors import Unavailable
 from outlast.operations.model import Submission
 from outlast.store.port import Change, Claim, Created, Creation, Held, Query
 from outlast.store.sqlite import SqliteStore
+from outlast.store.sqlite.transaction import Transaction
 
 
 @pytest.fixture
@@ -153,8 +154,8 @@ async def test_a_store_that_is_not_open_refuses_politely(path):
 
 
 async def test_an_id_that_is_taken_by_chance_is_made_anew(store, monkeypatch):
-    bits = iter([1, 1, 2, 3, 4])
-    monkeypatch.setattr("outlast.operations.ids.random_bits", lambda: next(bits))
+    numbers = iter([b"1" * 7, b"1" * 7, b"2" * 7, b"3" * 7, b"4" * 7])
+    monkeypatch.setattr(Transaction, "random_bytes", lambda *_: next(numbers))
     monkeypatch.setattr(store._writer, "_clock", lambda: 1_700_000_000_000_000)
     (first,) = await store.operations.create([creation()])
     answers = await store.operations.create([creation(), creation()])

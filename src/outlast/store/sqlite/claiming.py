@@ -6,7 +6,6 @@ ends the running one unparks the first of those that wait.
 """
 # ruff: noqa: S608  statements are put together from constants; values are always bound
 
-import secrets
 from functools import cache
 from typing import Final
 
@@ -83,7 +82,7 @@ def _take(transaction: Transaction, operation: Operation, claim: Claim) -> Opera
         transaction.set_readiness(operation.id, PARKED)
         return None
     lease = Lease(
-        token=secrets.token_hex(8),
+        token=transaction.random_bytes(8).hex(),
         worker=claim.worker,
         expires_at=now + int(claim.lease_seconds * SECOND),
     )

@@ -20,11 +20,16 @@ def create(transaction: Transaction, creation: Creation) -> Created:
         return Created(earlier, is_new=False)
     submission = creation.submission
     write_all(transaction, submission.tenant, creation.writes)
-    operation_id = creation.operation_id or ids.make_id(transaction.now, ids.random_bits())
+    operation_id = creation.operation_id or _new_id(transaction)
     transition = transitions.submit(submission, operation_id, transaction.now)
     transaction.insert(transition)
     transaction.audit(submission.tenant, creation.audit, operation_id)
     return Created(transition.operation, is_new=True)
+
+
+def _new_id(transaction: Transaction) -> str:
+    bits = int.from_bytes(transaction.random_bytes(7), "big") >> 4
+    return ids.make_id(transaction.now, bits)
 
 
 def _earlier(transaction: Transaction, creation: Creation) -> Operation | None:

@@ -1,6 +1,7 @@
 """One write transaction: what the calls that share it read and write."""
 # ruff: noqa: S608  statements are put together from constants; values are always bound
 
+import os
 from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, Final
@@ -71,6 +72,7 @@ _NEXT_PARKED: Final = (
     " ORDER BY kind, priority DESC, id LIMIT 1"
 )
 _SET_READINESS: Final = "UPDATE operations SET readiness = ? WHERE id = ?"
+_RANDOM_BYTES: Final = 1024
 _encode = msgspec.json.Encoder().encode
 
 
@@ -94,6 +96,7 @@ class Transaction:
         self._updates: dict[tuple[str, ...], list[Sequence[Any]]] = {}
         self._events: list[Sequence[Any]] = []
         self._audit: list[Sequence[Any]] = []
+        self._random = b""
 
     def select(self, sql: str, values: Sequence[Any]) -> list[Any]:
         """Rows of the database, with everything that was written so far."""
@@ -137,6 +140,13 @@ class Transaction:
             self._apart[row[0]] = row[-1]
             return from_row(with_documents(self.connection, row))
         return from_row(row)
+
+    def random_bytes(self, count: int) -> bytes:
+        """Random bytes, fetched by the block: each call to the system lets other threads run."""
+        if len(self._random) < count:
+            self._random = os.urandom(_RANDOM_BYTES)
+        taken, self._random = self._random[:count], self._random[count:]
+        return taken
 
     def insert(self, transition: Transition) -> None:
         """Store a new operation. The batch dies, and is run again, if its id is taken."""
