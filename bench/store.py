@@ -127,6 +127,23 @@ async def get_many(store: SqliteStore, count: int) -> None:
         await store.operations.get("default", [ids[number % len(ids)]])
 
 
+async def submit_beside_reads(store: SqliteStore, count: int) -> None:
+    """The loop has no idle moment, as in a server whose clients poll as fast as they can."""
+    is_over = False
+
+    async def poll() -> None:
+        while not is_over:
+            await store.operations.get("default", ["x"])
+            sum(range(1_000))
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(32):
+            group.create_task(poll())
+        await submit_all(store, count)
+        is_over = True
+
+
 async def find_many(store: SqliteStore, count: int, query: Query) -> None:
     for _ in range(count):
         await store.operations.find(query)
@@ -144,6 +161,8 @@ async def main(count: int, folder: Path) -> None:
         print(f"lifecycles  {await rate(count, lifecycles):>9,.0f}/s")
     print(f"creates     {await rate(count, lambda: submit_all(store, count)):>9,.0f}/s")
     print(f"claims, 50  {await rate(count, lambda: claim_all(store, 50)):>9,.0f}/s")
+    beside = await rate(count, lambda: submit_beside_reads(store, count))
+    print(f"creates     {beside:>9,.0f}/s beside clients that poll without pause")
     print(f"get         {await rate(20_000, lambda: get_many(store, 20_000)):>9,.0f}/s")
     rare = Query(tenant="default", kinds=KINDS, states=frozenset({State.FAILED}))
     queries = {

@@ -55,7 +55,7 @@ class SqliteStore:
         await asyncio.to_thread(self._prepare)
         self._neighbours.open(self._notices.overheard)
         writer = Writer(partial(connect, self._path), self._clock, self._notices)
-        readers = Readers(self._path)
+        readers = Readers(self._path, lambda: writer.is_busy)
         self._writer, self._readers = writer, readers
         self._operations = SqliteOperations(writer, readers, self._notices, self._clock)
         self._catalog = SqliteCatalog(writer, readers)

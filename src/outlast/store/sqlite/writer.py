@@ -100,6 +100,7 @@ class Writer:
         self._recent = Recent()
         self._seen = _data_version(self._connection)
         self._is_closed = False
+        self.is_busy = False
         self._thread = threading.Thread(target=self._run, name="outlast-writer", daemon=True)
         self._thread.start()
 
@@ -145,7 +146,9 @@ class Writer:
             except Empty:
                 batch = []
             if batch:
+                self.is_busy = True
                 self._write(batch)
+                self.is_busy = False
             if time.monotonic() >= look_at:
                 self._look()
                 look_at = time.monotonic() + LOOK_SECONDS
