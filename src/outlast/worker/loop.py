@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from outlast.operations.errors import OutlastError
 from outlast.operations.model import Operation
 from outlast.store.port import Changed, Claim, Held, Store
@@ -76,18 +78,13 @@ class Worker:
         self._draining = True
         self._look.set()
 
-    @property
-    def busy(self) -> int:
-        """How many attempts are under way."""
-        return len(self._attempts)
-
     async def _claim_once(self) -> None:
         free = self._slots - len(self._tasks)
         self._look.clear()
         if free > 0:
             claimed_at = time.monotonic()
             try:
-                claimed = await self._store.claim(_limited(self._claim, free))
+                claimed = await self._store.claim(msgspec.structs.replace(self._claim, limit=free))
             except OutlastError as error:
                 logger.warning("nothing can be claimed: %s", error)
                 claimed = []
@@ -164,9 +161,3 @@ class Worker:
         if self._tasks:
             # A killed child is gone within moments; an inline handler may take its time.
             await asyncio.wait(self._tasks, timeout=self._equipment.recovery.cancel_grace_seconds)
-
-
-def _limited(claim: Claim, limit: int) -> Claim:
-    return Claim(
-        kinds=claim.kinds, worker=claim.worker, limit=limit, lease_seconds=claim.lease_seconds
-    )

@@ -38,11 +38,6 @@ class Supervisor:
         self._child: asyncio.subprocess.Process | None = None
         self._stopping = False
 
-    @property
-    def pid(self) -> int | None:
-        """The child's process id, while there is one."""
-        return None if self._child is None else self._child.pid
-
     async def run(self) -> None:
         """Start the child, and again whenever it dies, until `stop` is called."""
         pause = _PAUSE_SECONDS
