@@ -16,44 +16,25 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from outlast.kinds.targets import PARTS_MAX, Source, Target, find_source, part_keys, target_id
 from outlast.kinds.yql import QueryRefused, check_duckdb, translate
 from outlast.operations.errors import InvalidSpec
 from outlast.operations.kind import Catalog, Context, Finish, Kind, Prepared, Resources
 from outlast.operations.retry import RetryPolicy
 from outlast.resources.datasets import model
-from outlast.resources.datasets.publishing import check_alias_is_free
-from outlast.resources.datasets.resolving import find_dataset, find_version, version_document
 
 SOURCES_MAX: Final = 32
-PARTS_MAX: Final = 10_000
 QUERY_CHARS_MAX: Final = 100_000
 MEMORY_BYTES: Final = 2 * 1024**3
-
-
-class SqlSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A dataset by id or name, and a version of it or an alias; without one, the current one."""
-
-    dataset: str
-    version: str | None = None
-
-
-class SqlTarget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the rows go: a dataset by id or name, or the id of one to be made.
-
-    Without a dataset a temporary one is made. `version_name` becomes an alias of the new version.
-    """
-
-    dataset: str | None = None
-    version_name: str | None = None
 
 
 class SqlSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A query over datasets."""
 
     query: str
-    src: tuple[SqlSource, ...]
+    src: tuple[Source, ...]
     dialect: Literal["yql", "duckdb"] = "yql"
-    dst: SqlTarget | None = None
+    dst: Target | None = None
 
 
 class SqlPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,20 +71,17 @@ async def prepare(spec: SqlSpec, catalog: Catalog) -> Prepared:
     sources: list[tuple[str, ...]] = []
     inputs: dict[str, str] = {}
     for number, source in enumerate(spec.src):
-        dataset = await find_dataset(catalog, source.dataset)
-        version = await find_version(catalog, dataset, source.version)
-        parts = version_document(version).manifest.parts
-        names = tuple(f"src-{number}-{part}.parquet" for part in range(len(parts)))
-        keys = (model.part_key(version.tenant, part.sha256) for part in parts)
+        keys = part_keys(await find_source(catalog, source))
+        names = tuple(f"src-{number}-{part}.parquet" for part in range(len(keys)))
         inputs.update(zip(names, keys, strict=True))
         sources.append(names)
     if len(inputs) > PARTS_MAX:
         raise _invalid("src", f"the sources have more than {PARTS_MAX} parts together")
-    target = spec.dst or SqlTarget()
+    target = spec.dst or Target()
     plan = SqlPlan(
         sql=sql,
         sources=tuple(sources),
-        dataset=await _target_id(target, catalog),
+        dataset=await target_id(catalog, target),
         version_name=target.version_name,
     )
     return Prepared(plan=plan, inputs=inputs)
@@ -126,19 +104,6 @@ def _translated(spec: SqlSpec) -> str:
                 "column": refused.column,
             },
         ) from refused
-
-
-async def _target_id(target: SqlTarget, catalog: Catalog) -> str | None:
-    if target.version_name is not None:
-        model.check_version_name(target.version_name)
-    if target.dataset is None:
-        return None
-    found = await catalog.get(model.DATASET, target.dataset)
-    if found is None:
-        return model.check_dataset_id(target.dataset)
-    if target.version_name is not None:
-        await check_alias_is_free(catalog, found.id, target.version_name)
-    return found.id
 
 
 def _invalid(field: str, message: str) -> InvalidSpec:
