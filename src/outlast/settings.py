@@ -47,6 +47,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     operations_days: float = 30
     temporary_datasets_days: float = 7
     audit_days: float = 365
+    chat_log_days: float = 30
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,6 +64,78 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("renew_seconds must be at most half of lease_seconds")
 
 
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A dialect bound to an address of its own. Table `[profiles.NAME]`.
+
+    `listen` is HOST:PORT; `hosts` are host names by which the main port knows it. `public_url` is
+    how its clients see it.
+    """
+
+    dialect: str
+    listen: str | None = None
+    hosts: tuple[str, ...] = ()
+    public_url: str | None = None
+
+
+class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where models are served. Table `[backends.NAME]`.
+
+    Either `url`, an OpenAI-compatible endpoint, and the `models` that it has; or `folder`, a local
+    model, which bears the backend's name. `api_key_variable` names the environment variable that
+    holds the key. The limits hold for each process that calls the backend.
+    """
+
+    url: str | None = None
+    folder: Path | None = None
+    models: tuple[str, ...] = ()
+    api_key_variable: str | None = None
+    concurrency: int = 16
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    timeout_seconds: float = 600
+
+    def __post_init__(self) -> None:
+        if (self.url is None) == (self.folder is None):
+            raise ValueError("a backend has either a url or a folder")
+        if (self.url is None) == bool(self.models):
+            raise ValueError("a backend with a url names its models; one with a folder does not")
+        limits = (self.concurrency, self.requests_per_minute, self.tokens_per_minute)
+        if any(limit is not None and limit < 1 for limit in limits) or self.timeout_seconds <= 0:
+            raise ValueError("a backend's limits are positive")
+
+
+class ObjectStoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A place for bytes that speaks S3. Table `[object_stores.NAME]`.
+
+    `url` is s3://BUCKET/PREFIX. The variables name what holds the keys in the environment.
+    """
+
+    url: str
+    endpoint: str | None = None
+    region: str | None = None
+    access_key_variable: str | None = None
+    secret_key_variable: str | None = None
+
+
+class Outbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where calls that callers ask for may go beside the public internet. Table `[outbound]`.
+
+    Each of `allow` is a host, HOST:PORT, *.SUFFIX or a network such as 10.0.0.0/8.
+    """
+
+    allow: tuple[str, ...] = ()
+
+
+class ChatLog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether chat completions are logged. Table `[chat_log]`.
+
+    `redact` is MODULE:FUNCTION: it is given each entry and returns what shall be kept, or None.
+    """
+
+    is_enabled: bool = True
+    redact: str | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that `outlast serve` can be told."""
 
@@ -77,12 +150,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limits: Limits = Limits()
     retention: Retention = Retention()
     recovery: Recovery = Recovery()
+    profiles: dict[str, Profile] = {}
+    backends: dict[str, Backend] = {}
+    object_stores: dict[str, ObjectStoreSettings] = {}
+    objects: str | None = None
+    outbound: Outbound = Outbound()
+    chat_log: ChatLog = ChatLog()
 
     def __post_init__(self) -> None:
         if not 0 <= self.workers <= 1024:  # noqa: PLR2004  more slots than any machine has cores
             raise ValueError("workers must be from 0 to 1024")
         if not 0 <= self.port <= 65_535:  # noqa: PLR2004  what TCP has
             raise ValueError("port must be from 0 to 65535")
+        if self.objects is not None and self.objects not in self.object_stores:
+            raise ValueError(f"objects: there is no [object_stores.{self.objects}]")
 
 
 _VARIABLES: Final = {

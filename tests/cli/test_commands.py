@@ -350,7 +350,7 @@ def test_the_doctor_sees_a_data_folder_that_others_can_read(run, tmp_path):
 
 
 def test_a_second_server_on_one_data_folder_is_refused(bare, tmp_path, monkeypatch):
-    monkeypatch.setattr(app, "_LOCK_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(app.serving, "_LOCK_WAIT_SECONDS", 0.1)
     folder = DataFolder(tmp_path / "data")
     folder.make()
     held = folder.lock(1)

@@ -50,6 +50,8 @@ def shown(name, value):
     """A setting's default as the operations guide writes it."""
     if value is None or isinstance(value, bool | tuple):
         return WORDS[value]
+    if isinstance(value, dict):
+        return WORDS[tuple(value)]
     if isinstance(value, str | Path):
         return f"`{value}`"
     for suffix, show in MEASURES.items():
@@ -63,13 +65,15 @@ def all_settings():
         if isinstance(field.default, msgspec.Struct):
             for inner in msgspec.structs.fields(type(field.default)):
                 yield f"{field.name}.{inner.name}", inner.default
+        elif field.default is msgspec.NODEFAULT:
+            yield field.name, field.default_factory()
         else:
             yield field.name, field.default
 
 
 def documented_settings():
     found = {}
-    for heading in ("Settings", "Limits", "Retention", "Recovery times"):
+    for heading in ("Settings", "Limits", "Retention", "Recovery times", "Elsewhere"):
         for name, default, *_ in rows(section("operations-guide", heading)):
             found[name.strip("`")] = default
     return found

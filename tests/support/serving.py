@@ -15,7 +15,7 @@ from installation import until
 
 from outlast.engine import Engine, Hub, Principal, Role
 from outlast.engine.tokens import Tokens
-from outlast.http import build_http, server_config
+from outlast.http import Parts, build_http, server_config
 from outlast.operations import transitions
 from outlast.operations.kind import Kind
 from outlast.operations.model import Operation
@@ -119,13 +119,15 @@ class Serving:
             )
         )
         self.app = build_http(
-            self.engine,
-            self.tokens,
-            self._datasets(),
-            self.settings,
+            Parts(
+                engine=self.engine,
+                tokens=self.tokens,
+                datasets=self._datasets(),
+                settings=self.settings,
+                body_seconds=self._body_seconds,
+            ),
             ready=self._ready,
             version="9.8.7",
-            body_seconds=self._body_seconds,
         )
 
     async def close(self):

@@ -2,5 +2,6 @@
 
 from outlast.http.app import build_http
 from outlast.http.listening import server_config
+from outlast.http.parts import Parts
 
-__all__ = ["build_http", "server_config"]
+__all__ = ["Parts", "build_http", "server_config"]

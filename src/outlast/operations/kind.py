@@ -47,7 +47,8 @@ class CatalogWrite(msgspec.Struct, frozen=True, kw_only=True):
 
     `expected_revision`: 0, it must not exist, by id or by name; n, it must be at revision n; None,
     whatever is there. `document` None deletes it. Violated: ResourceExists or RevisionMismatch, and
-    nothing of the transaction is kept.
+    nothing of the transaction is kept. `is_owned`, among the writes of a creation: the resource
+    belongs to the new operation, whose id becomes its indexed field `operation_id`.
     """
 
     type: str
@@ -56,6 +57,7 @@ class CatalogWrite(msgspec.Struct, frozen=True, kw_only=True):
     document: bytes | None = None
     fields: Mapping[str, str] = {}
     expected_revision: int | None = None
+    is_owned: bool = False
 
 
 class Catalog(Protocol):
@@ -151,12 +153,17 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """What `prepare` may return in place of a bare plan.
 
     `writes` take effect in the transaction that creates the operation. `inputs` are objects to be
-    staged read-only into the attempt's folder: file name -> object-store key.
+    staged read-only into the attempt's folder: file name -> object-store key. `exports` are staged
+    there too: file name -> the keys of a version's parts, which a locked child turns into one file
+    of JSON lines. `secrets` are resolved by the worker alone: a name that the kind declares ->
+    `backend:NAME` (the key of that backend) or `sealed:ID` (a sealed secret of the tenant).
     """
 
     plan: Any
     writes: Sequence[CatalogWrite] = ()
     inputs: Mapping[str, str] = {}
+    exports: Mapping[str, Sequence[str]] = {}
+    secrets: Mapping[str, str] = {}
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,7 +192,10 @@ class Kind:
     names modules that its child imports before it is locked. `environment` names the variables
     that the child may see. `cancel_grace_seconds` overrides the server's: how long a handler may
     take to stop before it is killed. `concurrency_key` is a text, or a function of the spec: at
-    most one operation runs per tenant and key.
+    most one operation runs per tenant and key. `partial` turns the last checkpoint into what is
+    published when the operation ends failed or cancelled: publications that name files of
+    `context.files`, never a dataset version. `verb` is what a caller's role must allow beside
+    submitting.
     """
 
     name: str
@@ -202,6 +212,8 @@ class Kind:
     concurrency_key: str | Callable[[Any], str | None] | None = field(default=None, kw_only=True)
     sandboxed: bool = field(default=False, kw_only=True)
     preload: tuple[str, ...] = field(default=(), kw_only=True)
+    partial: Callable[[Any], Sequence[Any]] | None = field(default=None, kw_only=True)
+    verb: str | None = field(default=None, kw_only=True)
     cancel_grace_seconds: float | None = field(default=None, kw_only=True)
     version: str = field(default="1", kw_only=True)
     description: str = field(default="", kw_only=True)

@@ -1,0 +1,20 @@
+"""The composition root: the only room that names an adapter or lists the kinds."""
+
+import os
+
+from outlast.app.foundation import open_store
+from outlast.app.serving import ROOT, Started, serve
+from outlast.engine import Principal
+from outlast.executors.probing import SandboxReport, probe
+
+__all__ = ["Started", "open_store", "root_principal", "sandbox_report", "serve"]
+
+
+def sandbox_report() -> SandboxReport:
+    """Which sandbox holds on this machine. It is tried, not guessed."""
+    return probe(os.environ)
+
+
+def root_principal() -> Principal:
+    """Whoever has access to the data folder: allowed everything."""
+    return ROOT

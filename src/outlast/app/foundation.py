@@ -1,0 +1,117 @@
+"""What the server and its worker process have in common, built once from the settings."""
+
+import asyncio
+import logging
+import os
+from contextlib import AsyncExitStack
+from typing import Final
+
+import msgspec
+
+from outlast.app.kinds import Installed, Preparers, install_kinds
+from outlast.clock import system_clock
+from outlast.datafolder import DataFolder
+from outlast.engine.chores import Chores
+from outlast.executors.calls import Sandbox
+from outlast.executors.launching import Launcher
+from outlast.operations.errors import OutlastError
+from outlast.resources.datasets import Datasets, Publisher
+from outlast.resources.datasets.collecting import Collector
+from outlast.resources.datasets.parser import Parser
+from outlast.resources.objects import LocalObjects, ObjectStore
+from outlast.resources.staging import OperationFiles
+from outlast.settings import Settings
+from outlast.store.port import Store
+from outlast.store.sqlite import SqliteStore
+
+_COLLECT_SECONDS: Final = 3600.0
+
+logger = logging.getLogger(__name__)
+
+
+class Foundation(msgspec.Struct, frozen=True, kw_only=True):
+    """The open parts that everything else is made of."""
+
+    settings: Settings
+    installed: Installed
+    folder: DataFolder
+    store: Store
+    objects: ObjectStore
+    launcher: Launcher
+    preparers: Preparers
+
+    def publisher(self) -> Publisher:
+        """What publishes dataset versions."""
+        return Publisher(
+            self.store.catalog,
+            self.objects,
+            now=self.store.operations.now,
+            spool=self.folder.spool,
+            temporary_days=self.settings.retention.temporary_datasets_days,
+        )
+
+    def parser(self) -> Parser:
+        """What reads untrusted tables, in locked children."""
+        return Parser(
+            Sandbox(self.launcher),
+            self.objects,
+            spool=self.folder.spool,
+            upload_bytes_max=self.settings.limits.upload_bytes,
+        )
+
+    def datasets(self) -> Datasets:
+        """The datasets of all tenants."""
+        return Datasets(self.store, self.publisher(), self.parser())
+
+    def chores(self) -> Chores:
+        """What any process does beside its work."""
+        return Chores(
+            self.store.operations, self.settings.recovery.reap_seconds, self.settings.retention
+        )
+
+    async def collect(self) -> None:
+        """Collect garbage once an hour, for ever."""
+        now = self.store.operations.now
+        collector = Collector(self.store.catalog, self.objects, now=now, spool=self.folder.spool)
+        while True:
+            await asyncio.sleep(_COLLECT_SECONDS)
+            try:
+                collected = await collector.collect()
+                swept = await OperationFiles(self.objects).sweep(self.store.operations, now)
+            except (OutlastError, OSError):
+                logger.exception("garbage was not collected; the next round tries again")
+            else:
+                logger.info("collected %s, and %d files of operations", collected, swept)
+
+
+def open_store(settings: Settings) -> Store:
+    """The store of these settings, not yet opened. Makes the data folder."""
+    folder = DataFolder(settings.data)
+    folder.make()
+    return SqliteStore(folder.database, clock=system_clock)
+
+
+async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundation:
+    """Open the parts; `stack` closes them. Raises SettingsError, Unavailable."""
+    installed = install_kinds(settings)
+    folder = DataFolder(settings.data)
+    store = open_store(settings)
+    await store.open()
+    stack.push_async_callback(store.close)
+    launcher = Launcher(
+        folder.work, environment=os.environ, allow_unsandboxed=settings.allow_unsandboxed
+    )
+    await launcher.open()
+    stack.push_async_callback(launcher.close)
+    preparers = Preparers(installed, launcher)
+    await preparers.open()
+    stack.push_async_callback(preparers.close)
+    return Foundation(
+        settings=settings,
+        installed=installed,
+        folder=folder,
+        store=store,
+        objects=LocalObjects(folder.objects),
+        launcher=launcher,
+        preparers=preparers,
+    )

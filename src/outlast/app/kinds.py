@@ -1,0 +1,84 @@
+"""Which kinds this installation has, and where their `prepare` runs."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from outlast.engine.preparing import OwnPreparer
+from outlast.executors.launching import Launcher
+from outlast.executors.preparing import PrepareChild
+from outlast.operations.kind import Catalog, Kind, Prepared
+from outlast.settings import Settings, SettingsError
+
+BUILTIN_MODULES: Final = ("outlast.kinds.sql_query",)
+
+
+class Installed(msgspec.Struct, frozen=True):
+    """The kinds of this installation by name, and the module that each comes from."""
+
+    kinds: Mapping[str, Kind]
+    modules: Mapping[str, str]
+
+    def is_ours(self, kind: Kind) -> bool:
+        """Whether the kind is one of our own."""
+        return self.modules[kind.name] in BUILTIN_MODULES
+
+
+def install_kinds(settings: Settings) -> Installed:
+    """The built-in kinds and those of `--kinds`. Raises SettingsError."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    kinds: dict[str, Kind] = {}
+    modules: dict[str, str] = {}
+    for name in (*BUILTIN_MODULES, *settings.kinds):
+        try:
+            found = importlib.import_module(name).kinds
+        except (ImportError, AttributeError) as error:
+            raise SettingsError(
+                f"--kinds {name}: {error}; it must be a module with a list named `kinds`"
+            ) from error
+        for kind in found:
+            if kind.name in kinds:
+                raise SettingsError(f"--kinds {name}: there is a kind {kind.name!r} already")
+            kinds[kind.name], modules[kind.name] = kind, name
+    return Installed(kinds, modules)
+
+
+class Preparers:
+    """Our own kinds prepare in this process, those of `--kinds` in a child that can be killed."""
+
+    def __init__(self, installed: Installed, launcher: Launcher) -> None:
+        self._installed = installed
+        self._own = OwnPreparer()
+        others = {
+            kind.name: installed.modules[kind.name]
+            for kind in installed.kinds.values()
+            if kind.prepare is not None and not installed.is_ours(kind)
+        }
+        variables = {one for name in others for one in installed.kinds[name].environment}
+        self._children = (
+            PrepareChild(launcher, sorted(set(others.values())), environment=sorted(variables))
+            if others
+            else None
+        )
+
+    async def prepare(self, kind: Kind, spec: bytes, catalog: Catalog) -> Prepared:
+        """See `engine.preparing.Preparer`."""
+        if self._children is None or kind.prepare is None or self._installed.is_ours(kind):
+            return await self._own.prepare(kind, spec, catalog)
+        return await self._children.prepare(kind.name, spec, catalog)
+
+    async def open(self) -> None:
+        """Have the child wait, where one is needed."""
+        if self._children is not None:
+            await self._children.open()
+
+    async def close(self) -> None:
+        """End the child."""
+        if self._children is not None:
+            await self._children.close()

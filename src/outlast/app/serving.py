@@ -1,0 +1,122 @@
+"""The server: the API, the chores, and the worker process below it."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from outlast.app.foundation import Foundation, lay_foundation
+from outlast.app.kinds import install_kinds
+from outlast.datafolder import DataFolder
+from outlast.engine import Engine, Hub, Principal, Role
+from outlast.engine.access import DEFAULT_TENANT
+from outlast.engine.tokens import Tokens
+from outlast.http import Parts, build_http
+from outlast.operations.errors import ResourceExists
+from outlast.processes import Listening, bind, keep_running
+from outlast.settings import Settings, encode_settings
+from outlast.store.port import Store
+from outlast.worker.supervisor import Supervisor
+
+ROOT: Final = Principal(tenant=DEFAULT_TENANT, member="root", role=Role.ROOT)
+"""Whoever has access to the data folder: allowed everything."""
+
+_LOCK_WAIT_SECONDS: Final = 10.0
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server tells once it answers. `token_file` holds the admin token."""
+
+    url: str
+    data: Path
+    token_file: Path
+    token_is_new: bool
+
+
+async def serve(
+    settings: Settings,
+    *,
+    admin_token: str | None = None,
+    started: Callable[[Started], None] = lambda _: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Raises SettingsError and DataFolderInUse."""
+    install_kinds(settings)  # what is wrong with them is told before anything is touched
+    folder = DataFolder(settings.data)
+    folder.make()
+    async with AsyncExitStack() as stack:
+        lock = await asyncio.to_thread(folder.lock, _LOCK_WAIT_SECONDS)
+        stack.callback(os.close, lock)
+        listener = stack.enter_context(bind(settings))
+        foundation = await lay_foundation(stack, settings)
+        token_is_new = await _first_admin(foundation.store, folder, admin_token)
+        hub = Hub(foundation.store.operations, settings.limits.watchers)
+        hub.open()
+        stack.callback(hub.close)
+        http = build_http(
+            _parts(foundation, hub), ready=_readiness(foundation.store), version=version("outlast")
+        )
+        keep_running(stack, foundation.chores().run())
+        keep_running(stack, foundation.collect())
+        supervisor = None
+        if settings.workers:
+            for_worker = msgspec.structs.replace(settings, data=settings.data.absolute())
+            supervisor = Supervisor("outlast.app", encode_settings(for_worker), [lock])
+
+        def tell(url: str) -> None:
+            started(
+                Started(
+                    url=url,
+                    data=folder.root,
+                    token_file=folder.admin_token,
+                    token_is_new=token_is_new,
+                )
+            )
+
+        await Listening(http, listener, hub, supervisor, settings).run(tell)
+
+
+def _parts(foundation: Foundation, hub: Hub) -> Parts:
+    settings = foundation.settings
+    engine = Engine(
+        foundation.store,
+        foundation.installed.kinds,
+        hub=hub,
+        limits=settings.limits,
+        retention=settings.retention,
+        preparer=foundation.preparers,
+    )
+    return Parts(
+        engine=engine,
+        tokens=Tokens(foundation.store),
+        datasets=foundation.datasets(),
+        settings=settings,
+    )
+
+
+async def _first_admin(store: Store, folder: DataFolder, text: str | None) -> bool:
+    """See that there is a default tenant and a first admin token; whether one was made."""
+    tokens = Tokens(store)
+    with contextlib.suppress(ResourceExists):
+        await tokens.create_tenant(ROOT, DEFAULT_TENANT)
+    if text is not None:
+        await tokens.adopt(text, DEFAULT_TENANT, "admin", Role.ADMIN)
+        folder.write_secret(folder.admin_token, text)
+        return False
+    if folder.admin_token.exists():
+        return False
+    _, made = await tokens.create(ROOT, Role.ADMIN, member="admin")
+    folder.write_secret(folder.admin_token, made)
+    return True
+
+
+def _readiness(store: Store) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        await store.catalog.read(DEFAULT_TENANT, "readiness", "none")
+
+    return check

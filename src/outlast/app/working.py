@@ -1,0 +1,79 @@
+"""The worker process: claims operations and runs their attempts."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+from outlast.app.foundation import Foundation, lay_foundation, open_store
+from outlast.executors.inline import InlineExecutor
+from outlast.executors.port import Executor
+from outlast.executors.subprocess import SubprocessExecutor
+from outlast.processes import keep_running
+from outlast.resources.staging import OperationFiles, Stager
+from outlast.settings import Settings
+from outlast.worker import Worker
+from outlast.worker.attempt import Equipment
+
+logger = logging.getLogger(__name__)
+
+
+async def run_worker(settings: Settings, gone: Callable[[], Awaitable[object]]) -> None:
+    """Work until SIGTERM, or until `gone` returns (the server is no more)."""
+    async with AsyncExitStack() as stack:
+        foundation = await lay_foundation(stack, settings)
+        executors = _executors(foundation)
+        for executor in executors.values():
+            await executor.open()
+            stack.push_async_callback(executor.close)
+        worker = Worker(
+            _equipment(foundation, executors),
+            lambda: open_store(settings),
+            name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+            slots=settings.workers,
+        )
+        keep_running(stack, foundation.chores().run())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
+        keep_running(stack, _drain_at_once(gone, worker))
+        await worker.run()
+
+
+def _executors(foundation: Foundation) -> dict[str, Executor]:
+    installed, settings = foundation.installed, foundation.settings
+    return {
+        "inline": InlineExecutor(
+            list(installed.kinds.values()), foundation.folder.work, limits=settings.limits
+        ),
+        "subprocess": SubprocessExecutor(
+            foundation.launcher,
+            installed.kinds,
+            installed.modules,
+            warm=settings.warm_children,
+            limits=settings.limits,
+        ),
+    }
+
+
+def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipment:
+    return Equipment(
+        store=foundation.store,
+        kinds=foundation.installed.kinds,
+        modules=foundation.installed.modules,
+        executors=executors,
+        preparer=foundation.preparers,
+        publishers={"dataset_version": foundation.publisher()},
+        stager=Stager(foundation.objects, foundation.folder.spool),
+        files=OperationFiles(foundation.objects),
+        limits=foundation.settings.limits,
+        recovery=foundation.settings.recovery,
+    )
+
+
+async def _drain_at_once(gone: Callable[[], Awaitable[object]], worker: Worker) -> None:
+    await gone()
+    logger.error("the server is gone; giving every attempt back")
+    worker.drain(wait_seconds=0)

@@ -1,0 +1,1 @@
+"""Wire formats of other platforms: pure translation between their words and ours."""

@@ -1,0 +1,27 @@
+"""What the routes are made over."""
+
+from dataclasses import dataclass
+
+from outlast.engine import Engine
+from outlast.engine.tokens import Tokens
+from outlast.resources.datasets import Datasets
+from outlast.settings import Limits, Settings
+
+BODY_SECONDS = 30.0
+"""How long a body may take to arrive; for an upload, how long it may pause."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The use cases that an API offers, native or in a dialect. Without `datasets` it has none."""
+
+    engine: Engine
+    tokens: Tokens
+    settings: Settings
+    datasets: Datasets | None = None
+    body_seconds: float = BODY_SECONDS
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self.settings.limits

@@ -1,0 +1,1 @@
+"""Models: which there are, where each is served, and how to reach it."""

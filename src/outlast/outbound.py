@@ -1,0 +1,1 @@
+"""The gate for calls that leave this installation."""
