@@ -1,75 +1,19 @@
-"""Where bytes live: objects under keys, never in the database."""
+"""Objects as files below one folder."""
 
 import asyncio
 import itertools
 import os
-import re
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-import msgspec
+from outlast.operations.errors import NotFound
+from outlast.resources.objects.port import CHUNK_BYTES, ObjectInfo, check_key
 
-from outlast.operations.errors import Invalid, NotFound
-
-CHUNK_BYTES: Final = 1024 * 1024
-_KEY_CHARS_MAX: Final = 1024
-_KEY: Final = re.compile(
-    r"[A-Za-z0-9_~=-][A-Za-z0-9._~=-]{0,199}(/[A-Za-z0-9_~=-][A-Za-z0-9._~=-]{0,199})*"
-)
 _INCOMING: Final = ".incoming"
 _LIST_BATCH: Final = 1000
-
-
-class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of an object without reading it. `modified_at` is in microseconds."""
-
-    key: str
-    bytes: int
-    modified_at: int
-
-
-class ObjectStore(Protocol):
-    """Objects under keys such as `tenant/T/parts/HASH.parquet`. An object appears whole or not."""
-
-    async def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
-        """Store a file's bytes, durable on return, replacing what was there; `move` consumes it."""
-
-    async def put_bytes(self, key: str, content: bytes) -> None:
-        """Store some bytes, durable on return, replacing what was there."""
-
-    def read(self, key: str) -> AsyncIterator[bytes]:
-        """An object's bytes, chunk by chunk. Raises NotFound."""
-
-    async def fetch(self, key: str, path: Path) -> None:
-        """Write an object's bytes to a new file. Raises NotFound."""
-
-    def local_path(self, key: str) -> Path | None:
-        """A file that holds the object's bytes and must not be changed, where there is one."""
-
-    async def find(self, key: str) -> ObjectInfo | None:
-        """What is known of an object, or None."""
-
-    async def touch(self, key: str) -> bool:
-        """Make an object as new as if it had just been stored; False if there is none."""
-
-    async def delete(self, key: str, *, unless_modified_since: int | None = None) -> bool:
-        """Remove an object; False if there is none, or if it was stored or touched since then."""
-
-    def walk(self, prefix: str) -> AsyncIterator[ObjectInfo]:
-        """The objects whose keys begin with `prefix`, which ends with a slash or is empty."""
-
-    async def delete_leftovers(self, before: int) -> int:
-        """Remove what writes that were interrupted before an instant left behind; how many."""
-
-
-def check_key(key: str) -> str:
-    """The key itself, if it is one. Raises Invalid."""
-    if len(key) > _KEY_CHARS_MAX or not _KEY.fullmatch(key):
-        raise Invalid(f"not an object key: {key[:200]!r}")
-    return key
 
 
 class LocalObjects:
@@ -114,6 +58,13 @@ class LocalObjects:
     async def find(self, key: str) -> ObjectInfo | None:
         """See ObjectStore."""
         return await asyncio.to_thread(_info, key, self._path(key))
+
+    async def copy(self, source_key: str, target_key: str) -> None:
+        """See ObjectStore. No byte is copied: both keys name one file, which nobody changes."""
+        try:
+            await asyncio.to_thread(self._copy, self._path(source_key), self._path(target_key))
+        except FileNotFoundError:
+            raise NotFound(f"there is no object {source_key}") from None
 
     async def touch(self, key: str) -> bool:
         """See ObjectStore."""
@@ -163,6 +114,23 @@ class LocalObjects:
         except BaseException:
             incoming.unlink(missing_ok=True)
             raise
+
+    def _copy(self, source: Path, target: Path) -> None:
+        incoming = self._incoming / secrets.token_hex(16)
+        try:
+            try:
+                incoming.hardlink_to(source)
+            except FileNotFoundError:
+                raise
+            except OSError:
+                # A file can have only so many links, and some file systems have none.
+                shutil.copyfile(source, incoming)
+                incoming.chmod(0o600)
+            os.utime(incoming)
+            self._publish(incoming, target)
+        finally:
+            # Where both keys named the file before, replacing does nothing, and this name stays.
+            incoming.unlink(missing_ok=True)
 
     def _publish(self, incoming: Path, target: Path) -> None:
         _sync(incoming)

@@ -89,3 +89,23 @@ async def test_a_walk_shows_every_object_below_its_prefix(objects):
         await objects.put_bytes(key, b"x")
     assert sorted([info.key async for info in objects.walk("t/1/")]) == sorted(keys[1::3])
     assert sorted([info.key async for info in objects.walk("")]) == sorted(keys)
+
+
+async def test_a_copy_outlives_what_it_was_made_of(objects):
+    await objects.put_bytes("a/b", b"x")
+    os.utime(objects.local_path("a/b"), (1000, 1000))
+    await objects.copy("a/b", "c/d")
+    assert (await objects.find("c/d")).modified_at > 1000 * 1_000_000
+    await objects.put_bytes("a/b", b"y")
+    assert objects.local_path("c/d").read_bytes() == b"x"
+    await objects.delete("a/b")
+    await objects.copy("c/d", "c/d")
+    assert [info.key async for info in objects.walk("")] == ["c/d"]
+    assert await objects.delete_leftovers(before=2**62) == 0
+
+
+async def test_what_is_not_there_cannot_be_copied(objects):
+    await objects.put_bytes("c/d", b"x")
+    with pytest.raises(NotFound):
+        await objects.copy("a/b", "c/d")
+    assert objects.local_path("c/d").read_bytes() == b"x"
