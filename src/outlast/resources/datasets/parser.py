@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import errno
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -12,7 +11,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from outlast.executors.calls import CallFailed
-from outlast.operations.errors import Conflict, Invalid, StoreFull, TooLarge, Unavailable
+from outlast.operations.errors import Conflict, Invalid, TooLarge, Unavailable
 from outlast.resources.datasets import calls, model
 from outlast.resources.datasets.calls import (
     ExportArguments,
@@ -21,8 +20,9 @@ from outlast.resources.datasets.calls import (
     RowsArguments,
 )
 from outlast.resources.datasets.model import Manifest, Part
-from outlast.resources.datasets.publishing import open_plain
+from outlast.resources.intake import open_plain
 from outlast.resources.objects import ObjectStore
+from outlast.resources.spooling import disk_errors, spooled
 
 MEMORY_BYTES: Final = 1024**3
 PAGE_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -92,21 +92,17 @@ class Parser:
     @contextlib.asynccontextmanager
     async def parse(self, chunks: AsyncIterator[bytes], format: Format) -> AsyncIterator[Parsed]:
         """Spool a stream and make parts of it. Raises TooLarge, or Invalid saying what is wrong."""
-        spooled = self._spool / f"upload-{secrets.token_hex(16)}"
-        try:
-            size = await self._spool_chunks(chunks, spooled)
+        async with spooled(self._spool, chunks, self._upload_bytes_max) as upload:
             arguments = ParseArguments(file=_UPLOAD, format=format)
-            inputs = {_UPLOAD: spooled}
+            inputs = {_UPLOAD: upload.path}
             async with (
                 _blaming_the_bytes(),
-                self._call(calls.PARSE, arguments, inputs, size) as (answer, folder),
+                self._call(calls.PARSE, arguments, inputs, upload.bytes) as (answer, folder),
             ):
                 if answer.manifest is None:
                     raise Unavailable("the parser gave no manifest")
                 manifest = model.check_manifest(answer.manifest)
                 yield Parsed(manifest=manifest, files=answer.files, folder=folder)
-        finally:
-            await asyncio.to_thread(spooled.unlink, missing_ok=True)
 
     async def rows(self, tenant: str, parts: Sequence[Part], offset: int, limit: int) -> bytes:
         """Rows of some parts, as a JSON array. Raises TooLarge past the size of a page."""
@@ -141,18 +137,6 @@ class Parser:
                     async for chunk in _output(folder, answer):
                         yield chunk
 
-    async def _spool_chunks(self, chunks: AsyncIterator[bytes], path: Path) -> int:
-        size = 0
-        with _disk_errors():
-            await asyncio.to_thread(path.touch, 0o600)
-        with _disk_errors(), path.open("wb") as file:
-            async for chunk in chunks:
-                size += len(chunk)
-                if size > self._upload_bytes_max:
-                    raise TooLarge(f"uploads have at most {self._upload_bytes_max} bytes")
-                await asyncio.to_thread(file.write, chunk)
-        return size
-
     @contextlib.asynccontextmanager
     async def _staged(self, tenant: str, parts: Sequence[Part]) -> AsyncIterator[dict[str, Path]]:
         """Local files that hold the parts, by the names that the child shall see."""
@@ -165,7 +149,7 @@ class Parser:
                 if path is None:
                     path = self._spool / f"fetched-{secrets.token_hex(16)}"
                     fetched.append(path)
-                    with _disk_errors():
+                    with disk_errors():
                         await self._objects.fetch(key, path)
                 inputs[f"{number:05}.parquet"] = path
             yield inputs
@@ -203,16 +187,6 @@ async def _blaming_the_bytes() -> AsyncIterator[None]:
             raise TooLarge("the file needs more memory than its parser is given") from error
         if error.failure.code in {"crashed", "call_timed_out"}:
             raise Invalid(f"the file cannot be parsed: {error.message}") from error
-        raise
-
-
-@contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-            raise StoreFull from error
         raise
 
 

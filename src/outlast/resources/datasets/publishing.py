@@ -4,10 +4,9 @@ import asyncio
 import hashlib
 import os
 import secrets
-import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 
@@ -24,6 +23,7 @@ from outlast.resources.datasets.model import (
     Part,
     VersionDocument,
 )
+from outlast.resources.intake import open_plain
 from outlast.resources.objects import ObjectStore
 from outlast.store.port import CatalogStore
 
@@ -248,20 +248,3 @@ def _take_in(workdir: Path, name: str, part: Part, copy: Path | None) -> None:
                     left -= len(chunk)
         if digest.hexdigest() != part.sha256:
             raise Conflict(f"file {name!r} does not have the hash of the manifest")
-
-
-def open_plain(folder: Path, name: str) -> BinaryIO:
-    """A regular file directly in a folder, opened without following anything. Raises Conflict."""
-    if not name or "/" in name or "\0" in name or name in {".", ".."}:
-        raise Conflict(f"not the name of a file: {name[:200]!r}")
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        descriptor = os.open(folder / name, flags)
-    except OSError as error:
-        raise Conflict(f"file {name!r} cannot be opened: {error.strerror}") from error
-    found = os.fstat(descriptor)
-    # A second link could be another's file that the child was not allowed to read itself.
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-        os.close(descriptor)
-        raise Conflict(f"file {name!r} is not a plain file of its own")
-    return os.fdopen(descriptor, "rb")
