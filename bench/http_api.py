@@ -34,7 +34,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from outlast.clock import system_clock
 from outlast.engine import Engine, Hub, Principal, Role, Wish
 from outlast.engine.tokens import Tokens
-from outlast.http import Parts, build_http, server_config
+from outlast.http import Parts, Site, server_config
 from outlast.http.rendering import encode, view
 from outlast.http.routing import Table
 from outlast.operations.kind import Kind
@@ -107,9 +107,9 @@ async def serve(name: str, folder: str, listener: socket.socket) -> None:
     async def ready() -> None:
         pass
 
-    app = build_http(
+    app = Site(
         Parts(engine=engine, tokens=tokens, settings=settings), ready=ready, version="bench"
-    )
+    ).main
     created = await engine.submit(root, Wish(kind="add", spec=b'{"a":1,"b":2}'))
     shown = encode(view(created.operation))
     apps = {

@@ -15,7 +15,7 @@ from installation import until
 
 from outlast.engine import Engine, Hub, Principal, Role
 from outlast.engine.tokens import Tokens
-from outlast.http import Parts, build_http, server_config
+from outlast.http import Parts, Site, server_config
 from outlast.operations import transitions
 from outlast.operations.kind import Kind
 from outlast.operations.model import Operation
@@ -118,7 +118,7 @@ class Serving:
                 for role in Role
             )
         )
-        self.app = build_http(
+        self.app = Site(
             Parts(
                 engine=self.engine,
                 tokens=self.tokens,
@@ -128,7 +128,7 @@ class Serving:
             ),
             ready=self._ready,
             version="9.8.7",
-        )
+        ).main
 
     async def close(self):
         for client in self._clients:

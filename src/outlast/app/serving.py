@@ -17,7 +17,7 @@ from outlast.datafolder import DataFolder
 from outlast.engine import Engine, Hub, Principal, Role
 from outlast.engine.access import DEFAULT_TENANT
 from outlast.engine.tokens import Tokens
-from outlast.http import Parts, build_http
+from outlast.http import Parts, Site
 from outlast.operations.errors import ResourceExists
 from outlast.processes import Listening, bind, keep_running
 from outlast.settings import Settings, encode_settings
@@ -58,7 +58,7 @@ async def serve(
         hub = Hub(foundation.store.operations, settings.limits.watchers)
         hub.open()
         stack.callback(hub.close)
-        http = build_http(
+        site = Site(
             _parts(foundation, hub), ready=_readiness(foundation.store), version=version("outlast")
         )
         keep_running(stack, foundation.chores().run())
@@ -78,7 +78,7 @@ async def serve(
                 )
             )
 
-        await Listening(http, listener, hub, supervisor, settings).run(tell)
+        await Listening(site.main, listener, hub, supervisor, settings).run(tell)
 
 
 def _parts(foundation: Foundation, hub: Hub) -> Parts:
@@ -95,6 +95,7 @@ def _parts(foundation: Foundation, hub: Hub) -> Parts:
         engine=engine,
         tokens=Tokens(foundation.store),
         datasets=foundation.datasets(),
+        files=foundation.files(),
         settings=settings,
     )
 

@@ -9,18 +9,22 @@ from outlast.http.routing import Route
 from outlast.operations.errors import Invalid, Unauthenticated
 
 TENANT_HEADER: Final = "Outlast-Tenant"
-_SCHEME: Final = b"bearer"
+BEARER: Final = frozenset({b"bearer"})
 
 
 async def authenticate(
-    tokens: Tokens, headers: Mapping[bytes, bytes], route: Route | None = None
+    tokens: Tokens,
+    headers: Mapping[bytes, bytes],
+    route: Route | None = None,
+    schemes: frozenset[bytes] = BEARER,
 ) -> Principal:
     """Whose request this is. Raises Unauthenticated, and Forbidden if the role is too small.
 
-    A root token must name the tenant, except on routes that cross tenants.
+    `schemes` are the words, in lower case, that may stand before the token. A root token must name
+    the tenant, except on routes that cross tenants.
     """
     scheme, _, text = headers.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() != _SCHEME:
+    if scheme.lower() not in schemes:
         raise Unauthenticated
     named = headers.get(b"outlast-tenant")
     principal = await tokens.authenticate(

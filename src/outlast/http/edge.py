@@ -1,8 +1,9 @@
-"""The edge of the API: every request passes here, and every one gets an answer of ours."""
+"""The edge of a listener: every request passes here, and every one gets an answer of ours."""
 
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final
 
@@ -10,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from outlast.engine.tokens import Tokens
 from outlast.http.auth import authenticate
-from outlast.http.errors import ClientGone, Internal, MethodNotAllowed, problem_answer
+from outlast.http.errors import ClientGone, Internal, MethodNotAllowed
+from outlast.http.faces import Door
 from outlast.http.metrics import Metrics
 from outlast.http.parsing import parse_headers, parse_query, parse_request_id
 from outlast.http.routing import Answer, Call, Route, Stream, Table
@@ -27,13 +29,57 @@ _NO_BODY: Final = frozenset({204, 304})
 logger = logging.getLogger(__name__)
 
 
-class Edge:
-    """An ASGI application over a table of routes."""
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A door below a path of another one: /nebius, or, with the path kept, /api/v2."""
 
-    def __init__(self, table: Table, tokens: Tokens, metrics: Metrics) -> None:
-        self.table = table
+    path: str
+    door: Door
+    is_kept: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """What one listener offers: a door at its root, others below paths or by their host names."""
+
+    root: Door
+    mounts: Sequence[Mount] = ()
+    hosts: Mapping[str, Door] = field(default_factory=dict)
+
+    def enter(self, scope: Scope) -> tuple[Door, str]:
+        """The door that a request comes to, and the path as that door knows it."""
+        path: str = scope["path"]
+        if self.hosts:
+            door = self.hosts.get(_host(scope))
+            if door is not None:
+                return door, path
+        for mount in self.mounts:
+            if path.startswith(mount.path + "/"):
+                return mount.door, path if mount.is_kept else path[len(mount.path) :]
+        return self.root, path
+
+
+def _host(scope: Scope) -> str:
+    """The host name that the client asked for, in lower case and without a port."""
+    for name, value in scope["headers"]:
+        if name == b"host":
+            text: str = value.decode("latin-1").lower()
+            return text.rpartition(":")[0] if text[-1:].isdigit() and ":" in text else text
+    return ""
+
+
+class Edge:
+    """An ASGI application over the doors of a listener."""
+
+    def __init__(self, front: Front, tokens: Tokens, metrics: Metrics) -> None:
+        self.front = front
         self.tokens = tokens
         self.metrics = metrics
+
+    @property
+    def table(self) -> Table:
+        """The routes of the door at the root."""
+        return self.front.root.table
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -46,14 +92,27 @@ class Edge:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_edge", "_receive", "_request_id", "_route", "_scope", "_send", "_status")
+    __slots__ = (
+        "_door",
+        "_edge",
+        "_params",
+        "_path",
+        "_receive",
+        "_request_id",
+        "_route",
+        "_scope",
+        "_send",
+        "_status",
+    )
 
     def __init__(self, edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
         self._edge = edge
         self._scope = scope
         self._receive = receive
         self._send = send
+        self._door, self._path = edge.front.enter(scope)
         self._route: Route | None = None
+        self._params: Mapping[str, str] = {}
         self._request_id = ""
         self._status = GONE
 
@@ -67,7 +126,7 @@ class _Exchange:
             route = self._route
             self._edge.metrics.count_request(
                 "other" if route is None else route.method,
-                "none" if route is None else route.path,
+                "none" if route is None else self._door.prefix + route.path,
                 self._status,
                 perf_counter() - started,
             )
@@ -81,10 +140,11 @@ class _Exchange:
                 # An id to find a request by, not a secret.
                 self._request_id = self._request_id or f"{random.getrandbits(80):020x}"
             route, params = self._find()
-            query = parse_query(self._scope["query_string"], route)
+            face = self._door.face
+            query = parse_query(self._scope["query_string"], route, is_strict=face.is_strict)
             principal = None
             if route.verb is not None:
-                principal = await authenticate(self._edge.tokens, headers, route)
+                principal = await authenticate(self._edge.tokens, headers, route, face.schemes)
             client = (self._scope.get("client") or ("",))[0]
             call = Call(
                 receive=self._receive,
@@ -99,18 +159,22 @@ class _Exchange:
         except OutlastError as error:
             if error.code == "lease_lost":
                 logger.exception("request %s failed", self._request_id)
-            return problem_answer(error, self._request_id)
+            return self._refuse(error)
         except ClientGone:
             raise
         except Exception:
             logger.exception("request %s failed", self._request_id)
-            return problem_answer(Internal(), self._request_id)
+            return self._refuse(Internal())
+
+    def _refuse(self, error: OutlastError) -> Answer:
+        return self._door.face.refuse(error, self._request_id, self._route, self._params)
 
     def _find(self) -> tuple[Route, Mapping[str, str]]:
-        found = self._edge.table.match(self._scope["path"])
+        found = self._door.table.match(self._path)
         if found is None:
             raise NotFound("there is no such path; see /openapi.json")
         methods, params = found
+        self._params = params
         for value in params.values():
             if len(value) > PARAM_CHARS_MAX or not value.isprintable():
                 raise NotFound

@@ -113,10 +113,19 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     details: dict[str, Any] = {}
 
 
+def known_error(error: OutlastError) -> OutlastError:
+    """The error, or an internal one in place of an error that never leaves the server."""
+    return error if error.code in STATUS else Internal()
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of a code."""
+    return STATUS[code]
+
+
 def problem(error: OutlastError, request_id: str) -> Problem:
     """The problem document of an error."""
-    if error.code not in STATUS:
-        error = Internal()
+    error = known_error(error)
     status = STATUS[error.code]
     return Problem(
         type=f"urn:outlast:error:{error.code}",
@@ -133,19 +142,24 @@ def problem(error: OutlastError, request_id: str) -> Problem:
 def problem_answer(error: OutlastError, request_id: str) -> Answer:
     """The answer to a request that failed."""
     document = problem(error, request_id)
+    return Answer(
+        status=document.status,
+        body=_encoder.encode(document),
+        headers=error_headers(error),
+        media=b"application/problem+json",
+    )
+
+
+def error_headers(error: OutlastError) -> list[Header]:
+    """The headers that an error asks for, in whatever format its body is."""
     headers: list[Header] = []
     if isinstance(error, Unauthenticated):
         headers.append((b"www-authenticate", b'Bearer realm="outlast"'))
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", error.allowed.encode()))
-    if document.code in _RETRY_AFTER:
-        headers.append((b"retry-after", _RETRY_AFTER[document.code]))
-    return Answer(
-        status=document.status,
-        body=_encoder.encode(document),
-        headers=headers,
-        media=b"application/problem+json",
-    )
+    if error.code in _RETRY_AFTER:
+        headers.append((b"retry-after", _RETRY_AFTER[error.code]))
+    return headers
 
 
 _encoder: Final = msgspec.json.Encoder(enc_hook=str)

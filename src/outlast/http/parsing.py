@@ -66,8 +66,8 @@ def parse_traceparent(call: Call) -> str | None:
     return value if value is not None and _TRACEPARENT.fullmatch(value) else None
 
 
-def parse_query(raw: bytes, route: Route) -> Mapping[str, Sequence[str]]:
-    """The query's values by name. Raises Invalid for a name that the route does not have."""
+def parse_query(raw: bytes, route: Route, *, is_strict: bool = True) -> Mapping[str, Sequence[str]]:
+    """The query's values by name. A name that the route does not have: Invalid, or left out."""
     if not raw:
         return {}
     if len(raw) > QUERY_BYTES_MAX:
@@ -92,6 +92,8 @@ def parse_query(raw: bytes, route: Route) -> Mapping[str, Sequence[str]]:
                     "send it as Authorization: Bearer",
                     field_errors={shown: "not allowed"},
                 )
+            if not is_strict:
+                continue
             raise Invalid(f"unknown query parameter {shown!r}", field_errors={shown: "unknown"})
         if name in values and not parameter.is_repeatable:
             raise Invalid(f"{shown} is given more than once", field_errors={shown: "repeated"})

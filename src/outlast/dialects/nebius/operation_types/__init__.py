@@ -1,0 +1,27 @@
+"""The types of operations: a request, an answer, and a spec of our kind between them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from outlast.dialects.nebius.operation_types.wire import OperationConversion, OperationFields
+from outlast.dialects.nebius.operation_types.yql import YQLConversion, YQLOperation, YQLRequest
+from outlast.dialects.nebius.words import OperationType
+
+RunOperationRequest: TypeAlias = YQLRequest
+"""The body of a request for an operation: one of these, told apart by `type`."""
+
+OperationResponse: TypeAlias = YQLOperation
+"""An operation on the wire: one of these."""
+
+CONVERSIONS: Final[Mapping[OperationType, OperationConversion]] = MappingProxyType(
+    {OperationType.YQL: YQLConversion()}
+)
+
+__all__ = [
+    "CONVERSIONS",
+    "OperationConversion",
+    "OperationFields",
+    "OperationResponse",
+    "RunOperationRequest",
+]

@@ -1,0 +1,152 @@
+"""A face is how a door treats its callers: whom it lets in, and how it says no."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from outlast.dialects.port import Dialect, FieldFault, Place, Refusal, Reply
+from outlast.http.errors import Problem, error_headers, known_error, problem_answer, status_of
+from outlast.http.routing import Answer, Route, Table
+from outlast.operations.errors import OutlastError
+
+
+class Face(Protocol):
+    """How one wire format meets a request that names no operation yet."""
+
+    @property
+    def schemes(self) -> frozenset[bytes]:
+        """The words before a token in the Authorization header, in lower case."""
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a query parameter that no route has is refused, rather than ignored."""
+
+    @property
+    def error_media(self) -> str:
+        """The media type of refusals."""
+
+    def refuse(
+        self,
+        error: OutlastError,
+        request_id: str,
+        route: Route | None,
+        params: Mapping[str, str],
+    ) -> Answer:
+        """The answer to a request that was not done. Without a route: to an unknown path."""
+
+    def status(self, code: str, *, has_fields: bool) -> int:
+        """The status of a refusal with this code, which names fields or does not."""
+
+    def error_type(self, status: int) -> Any:
+        """The type of the body of refusals with this status."""
+
+
+class NativeFace:
+    """Our own face: bearer tokens, RFC 9457 problems, and nothing unknown passes."""
+
+    schemes = frozenset({b"bearer"})
+    is_strict = True
+    error_media = "application/problem+json"
+
+    def refuse(
+        self,
+        error: OutlastError,
+        request_id: str,
+        route: Route | None,
+        params: Mapping[str, str],
+    ) -> Answer:
+        """See Face."""
+        _ = route, params
+        return problem_answer(error, request_id)
+
+    def status(self, code: str, *, has_fields: bool) -> int:
+        """See Face."""
+        _ = has_fields
+        return status_of(code)
+
+    def error_type(self, status: int) -> Any:
+        """See Face."""
+        _ = status
+        return Problem
+
+
+class DialectFace:
+    """The face of a dialect."""
+
+    is_strict = False
+    error_media = "application/json"
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self.schemes = frozenset(scheme.lower().encode() for scheme in dialect.schemes)
+
+    def refuse(
+        self,
+        error: OutlastError,
+        request_id: str,
+        route: Route | None,
+        params: Mapping[str, str],
+    ) -> Answer:
+        """See Face."""
+        error = known_error(error)
+        refusal = Refusal(
+            code=error.code,
+            status=status_of(error.code),
+            message=error.message,
+            request_id=request_id,
+            faults=tuple(
+                FieldFault(place=_place(path, route, params), path=path, reason=reason)
+                for path, reason in error.field_errors.items()
+            ),
+        )
+        answer = to_answer(self._dialect.render_refusal(refusal))
+        headers = [*answer.headers, *error_headers(error)]
+        return msgspec.structs.replace(answer, headers=headers)
+
+    def status(self, code: str, *, has_fields: bool) -> int:
+        """See Face."""
+        faults = (FieldFault(place="body", path="field", reason="reason"),) if has_fields else ()
+        refusal = Refusal(
+            code=code, status=status_of(code), message="", request_id="", faults=faults
+        )
+        return self._dialect.render_refusal(refusal).status
+
+    def error_type(self, status: int) -> Any:
+        """See Face."""
+        return self._dialect.refusal_type(status)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """One wire format as it is served: its routes and its face.
+
+    `prefix` stands before its paths in the metrics, wherever it is mounted.
+    """
+
+    table: Table
+    face: Face
+    prefix: str = ""
+
+
+def to_answer(reply: Reply) -> Answer:
+    """A dialect's reply as an answer."""
+    return Answer(
+        status=reply.status,
+        body=reply.body,
+        headers=[(name.encode(), value.encode()) for name, value in reply.headers],
+        media=reply.media.encode(),
+    )
+
+
+def _place(path: str, route: Route | None, params: Mapping[str, str]) -> Place:
+    """The part of the request that a field's name belongs to."""
+    if path in params:
+        return "path"
+    if route is None or route.body is None or route.declares(path) is not None:
+        return "query"
+    return "body"
+
+
+NATIVE_FACE: Final = NativeFace()

@@ -1,0 +1,187 @@
+"""The routes of /v1/operations in the Nebius dialect."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from outlast.dialects.nebius.ids import read_id
+from outlast.dialects.nebius.operation_types import OperationResponse, RunOperationRequest
+from outlast.dialects.nebius.operations import (
+    LIST_MAX,
+    OperationErrors,
+    OperationList,
+    error_lines,
+    operation_on_wire,
+    read_request,
+    request_path,
+)
+from outlast.dialects.nebius.words import TYPES
+from outlast.engine import Wish
+from outlast.engine.access import Verb
+from outlast.http.parsing import (
+    parse_instant,
+    parse_integer,
+    parse_traceparent,
+    read_body,
+    read_json,
+)
+from outlast.http.parts import Parts
+from outlast.http.rendering import encode
+from outlast.http.routing import Answer, Call, Header, Parameter, Route
+from outlast.http.submitting import IDEMPOTENCY_KEY, SUBMIT_ERRORS
+from outlast.operations.documents import canonical
+from outlast.operations.errors import IllegalTransition, Invalid, NotFound
+from outlast.operations.model import Operation
+from outlast.operations.states import State
+from outlast.store.port import Query, View
+
+_LIST: Final = (
+    Parameter(
+        name="limit",
+        schema={"type": "integer", "minimum": 1, "maximum": LIST_MAX, "default": LIST_MAX},
+        says="How many at most.",
+    ),
+    Parameter(
+        name="cursor_time",
+        schema={"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
+        says="Only what was created before this instant: X-Next-Cursor-Time of the page before.",
+    ),
+    Parameter(name="ai_project_id", schema={"type": "string"}, says="Only of this project."),
+)
+
+
+class OperationRoutes:
+    """The routes of /v1/operations."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._engine = parts.engine
+        self._body_seconds = parts.body_seconds
+
+    def routes(self) -> list[Route]:
+        """The routes, documented. The status poll, which is asked most, comes first."""
+        return [*self._reading(), *self._changing()]
+
+    def _reading(self) -> list[Route]:
+        one = "/v1/operations/{operation_id}"
+        return [
+            Route(
+                method="GET",
+                path=one,
+                handle=self._get,
+                says="Get operation info by id",
+                verb=Verb.READ,
+                answers={200: OperationResponse},
+                errors=("not_found",),
+            ),
+            Route(
+                method="GET",
+                path="/v1/operations",
+                handle=self._list,
+                says="Operations, newest first",
+                verb=Verb.READ,
+                query=_LIST,
+                answers={200: OperationList},
+            ),
+            Route(
+                method="GET",
+                path=one + "/errors",
+                handle=self._errors,
+                says="What went wrong in an operation, a line for each problem",
+                verb=Verb.READ,
+                answers={200: OperationErrors},
+                errors=("not_found",),
+            ),
+        ]
+
+    def _changing(self) -> list[Route]:
+        return [
+            Route(
+                method="POST",
+                path="/v1/operations",
+                handle=self._run,
+                says="Run an operation",
+                verb=Verb.SUBMIT,
+                headers=(IDEMPOTENCY_KEY,),
+                body=RunOperationRequest,
+                answers={200: OperationResponse},
+                errors=SUBMIT_ERRORS,
+            ),
+            Route(
+                method="POST",
+                path="/v1/operations/{operation_id}/cancel",
+                handle=self._cancel,
+                says="Ask for an operation to be stopped",
+                verb=Verb.SUBMIT,
+                answers={200: OperationResponse},
+                errors=("illegal_transition", "not_found", "request_timeout", "too_large"),
+            ),
+        ]
+
+    async def _get(self, call: Call) -> Answer:
+        return _answer(await self._find(call))
+
+    async def _list(self, call: Call) -> Answer:
+        cursor = call.one("cursor_time")
+        query = Query(
+            tenant="",
+            kinds=frozenset(TYPES),
+            project=call.one("ai_project_id"),
+            created_before=None if not cursor else parse_instant(cursor, "cursor_time"),
+            limit=parse_integer(call, "limit", LIST_MAX, 1, LIST_MAX),
+            view=View.FULL,
+        )
+        page = await self._engine.find(call.principal, query)
+        listed = OperationList(data=[operation_on_wire(one) for one in page.operations])
+        return Answer(body=encode(listed))
+
+    async def _errors(self, call: Call) -> Answer:
+        operation = await self._find(call)
+        return Answer(body=encode(OperationErrors(data=error_lines(operation.failure))))
+
+    async def _run(self, call: Call) -> Answer:
+        limits = self._engine.limits
+        request = await read_json(call, RunOperationRequest, limits.body_bytes, self._body_seconds)
+        wanted = read_request(request)
+        wish = Wish(
+            kind=wanted.kind,
+            spec=canonical(wanted.spec),
+            project=wanted.project,
+            idempotency_key=call.header(b"idempotency-key"),
+            request_id=call.request_id,
+            traceparent=parse_traceparent(call),
+        )
+        try:
+            created = await self._engine.submit(call.principal, wish)
+        except Invalid as error:
+            error.field_errors = _renamed(error.field_errors, request)
+            raise
+        replayed: list[Header] = [] if created.is_new else [(b"idempotent-replayed", b"true")]
+        return msgspec.structs.replace(_answer(created.operation), headers=replayed)
+
+    async def _cancel(self, call: Call) -> Answer:
+        # What the body says, if there is one, matters to nobody.
+        await read_body(call, self._engine.limits.body_bytes, self._body_seconds)
+        operation = await self._find(call)
+        try:
+            operation = await self._engine.cancel(call.principal, operation.id, call.request_id)
+        except IllegalTransition:
+            operation = await self._find(call)
+            if operation.state is not State.CANCELLED:
+                raise
+        return _answer(operation)
+
+    async def _find(self, call: Call) -> Operation:
+        operation = await self._engine.get(call.principal, read_id(call.params["operation_id"]))
+        if operation.kind not in TYPES:
+            raise NotFound("there is no such operation")
+        return operation
+
+
+def _answer(operation: Operation) -> Answer:
+    return Answer(body=encode(operation_on_wire(operation)))
+
+
+def _renamed(field_errors: Mapping[str, str], request: RunOperationRequest) -> dict[str, str]:
+    """The same complaints about the fields of the request, in place of those of the spec."""
+    return {request_path(request, path): reason for path, reason in field_errors.items()}
