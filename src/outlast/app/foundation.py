@@ -18,6 +18,7 @@ from outlast.operations.errors import OutlastError
 from outlast.resources.datasets import Datasets, Publisher
 from outlast.resources.datasets.collecting import Collector
 from outlast.resources.datasets.parser import Parser
+from outlast.resources.files import FileCollector, FilePublisher, Files
 from outlast.resources.objects import LocalObjects, ObjectStore
 from outlast.resources.staging import OperationFiles
 from outlast.settings import Settings
@@ -63,6 +64,19 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         """The datasets of all tenants."""
         return Datasets(self.store, self.publisher(), self.parser())
 
+    def files(self) -> Files:
+        """The files of all tenants."""
+        return Files(
+            self.store,
+            self.objects,
+            spool=self.folder.spool,
+            upload_bytes_max=self.settings.limits.upload_bytes,
+        )
+
+    def file_publisher(self) -> FilePublisher:
+        """What publishes files."""
+        return FilePublisher(self.store.catalog, self.objects, spool=self.folder.spool)
+
     def chores(self) -> Chores:
         """What any process does beside its work."""
         return Chores(
@@ -73,15 +87,19 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         """Collect garbage once an hour, for ever."""
         now = self.store.operations.now
         collector = Collector(self.store.catalog, self.objects, now=now, spool=self.folder.spool)
+        files = FileCollector(self.store.catalog, self.objects, now=now)
         while True:
             await asyncio.sleep(_COLLECT_SECONDS)
             try:
                 collected = await collector.collect()
+                of_files = await files.collect()
                 swept = await OperationFiles(self.objects).sweep(self.store.operations, now)
             except (OutlastError, OSError):
                 logger.exception("garbage was not collected; the next round tries again")
             else:
-                logger.info("collected %s, and %d files of operations", collected, swept)
+                logger.info(
+                    "collected %s, %d files, and %d files of operations", collected, of_files, swept
+                )
 
 
 def open_store(settings: Settings) -> Store:

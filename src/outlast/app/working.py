@@ -65,7 +65,10 @@ def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipm
         modules=foundation.installed.modules,
         executors=executors,
         preparer=foundation.preparers,
-        publishers={"dataset_version": foundation.publisher()},
+        publishers={
+            "dataset_version": foundation.publisher(),
+            "file": foundation.file_publisher(),
+        },
         stager=Stager(foundation.objects, foundation.folder.spool),
         files=OperationFiles(foundation.objects),
         limits=foundation.settings.limits,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from outlast.engine import Engine
 from outlast.engine.tokens import Tokens
 from outlast.resources.datasets import Datasets
+from outlast.resources.files import Files
 from outlast.settings import Limits, Settings
 
 BODY_SECONDS = 30.0
@@ -13,12 +14,13 @@ BODY_SECONDS = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The use cases that an API offers, native or in a dialect. Without `datasets` it has none."""
+    """The use cases that an API offers, native or in a dialect. What is None it does not have."""
 
     engine: Engine
     tokens: Tokens
     settings: Settings
     datasets: Datasets | None = None
+    files: Files | None = None
     body_seconds: float = BODY_SECONDS
 
     @property

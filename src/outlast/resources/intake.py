@@ -3,9 +3,11 @@
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from outlast.operations.errors import Conflict
+
+_CHUNK_BYTES: Final = 1024 * 1024
 
 
 def open_plain(folder: Path, name: str) -> BinaryIO:
@@ -23,3 +25,14 @@ def open_plain(folder: Path, name: str) -> BinaryIO:
         os.close(descriptor)
         raise Conflict(f"file {name!r} is not a plain file of its own")
     return os.fdopen(descriptor, "rb")
+
+
+def copy_plain(folder: Path, name: str, target: Path) -> None:
+    """Copy a regular file directly in a folder to a new private file. Raises Conflict."""
+    with open_plain(folder, name) as source, target.open("xb") as copy:
+        target.chmod(0o600)
+        left = os.fstat(source.fileno()).st_size
+        # What a process that still writes it adds meanwhile is not its content.
+        while left and (chunk := source.read(min(left, _CHUNK_BYTES))):
+            copy.write(chunk)
+            left -= len(chunk)

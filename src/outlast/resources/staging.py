@@ -51,12 +51,12 @@ class OperationFiles:
 
     async def put(self, operation: Operation, name: str, source: Path) -> None:
         """Store a file's bytes under a name, replacing what was there. Raises Invalid."""
-        await self._objects.put_file(_prefix(operation.id) + _checked(name), source)
+        await self._objects.put_file(operation_file_key(operation.id, name), source)
 
     async def get(self, operation: Operation, name: str, target: Path) -> bool:
         """Write the named file's bytes to a path; False if there is none."""
         try:
-            await self._objects.fetch(_prefix(operation.id) + _checked(name), target)
+            await self._objects.fetch(operation_file_key(operation.id, name), target)
         except NotFound:
             return False
         return True
@@ -89,6 +89,11 @@ class OperationFiles:
             if operation is None:
                 gone += await self._objects.delete(key, unless_modified_since=before)
         return gone
+
+
+def operation_file_key(operation_id: str, name: str) -> str:
+    """Where the object store keeps a file of an operation. Raises Invalid."""
+    return _prefix(operation_id) + _checked(name)
 
 
 def _prefix(operation_id: str) -> str:

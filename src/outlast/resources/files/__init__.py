@@ -1,0 +1,27 @@
+"""Files: named bytes that callers bring and that operations leave."""
+
+from outlast.resources.files.collecting import FileCollector
+from outlast.resources.files.library import Files
+from outlast.resources.files.model import (
+    File,
+    FileDocument,
+    FilePart,
+    NewFile,
+    file_document,
+    find_file,
+    published_id,
+)
+from outlast.resources.files.publishing import FilePublisher
+
+__all__ = [
+    "File",
+    "FileCollector",
+    "FileDocument",
+    "FilePart",
+    "FilePublisher",
+    "Files",
+    "NewFile",
+    "file_document",
+    "find_file",
+    "published_id",
+]

@@ -1,0 +1,81 @@
+"""Garbage collection: files that have expired, and objects that no file names."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from outlast.engine.access import SYSTEM_TENANT
+from outlast.operations.errors import RevisionMismatch
+from outlast.operations.kind import Resource
+from outlast.operations.model import SECOND
+from outlast.resources.files import model
+from outlast.resources.files.library import delete_write
+from outlast.resources.objects import ObjectStore
+from outlast.store.port import AuditEntry, CatalogStore
+
+_DAY: Final = 86_400 * SECOND
+_PAGE: Final = 200
+_ACTOR: Final = "outlast"
+
+
+class FileCollector:
+    """Collects what no file names. Any process may run it, and any number at once.
+
+    An object goes only when the file that it was stored for does not name it and it is a day old:
+    whoever creates a file stores its objects before it writes the resource.
+    """
+
+    def __init__(
+        self, catalog: CatalogStore, objects: ObjectStore, *, now: Callable[[], int]
+    ) -> None:
+        self._catalog = catalog
+        self._objects = objects
+        self._now = now
+
+    async def collect(self) -> int:
+        """One round over all tenants; how many files and objects went."""
+        gone = 0
+        async for tenant in self._pages(SYSTEM_TENANT, "tenant"):
+            gone += await self._expire(tenant.id)
+            gone += await self._sweep(tenant.id)
+        return gone
+
+    async def _expire(self, tenant: str) -> int:
+        gone, now = 0, self._now()
+        async for resource in self._pages(tenant, model.FILE, expires="true"):
+            document = model.file_document(resource)
+            if document.expire_at is None or document.expire_at > now:
+                continue
+            audit = AuditEntry(actor=_ACTOR, action="file.expire", target=resource.id)
+            try:
+                await self._catalog.write(tenant, [delete_write(resource)], audit)
+            except RevisionMismatch:
+                continue  # somebody else deleted it
+            gone += 1
+            for part in document.parts:
+                await self._objects.delete(part.key)
+        return gone
+
+    async def _sweep(self, tenant: str) -> int:
+        gone, before = 0, self._now() - _DAY
+        async for info in self._objects.walk(model.files_prefix(tenant)):
+            if info.modified_at < before and not await self._is_named(tenant, info.key):
+                gone += await self._objects.delete(info.key, unless_modified_since=before)
+        return gone
+
+    async def _is_named(self, tenant: str, key: str) -> bool:
+        resource = await self._catalog.read(tenant, model.FILE, model.owner_of(key))
+        if resource is None:
+            return False
+        return any(part.key == key for part in model.file_document(resource).parts)
+
+    async def _pages(self, tenant: str, type: str, **fields: str) -> AsyncIterator[Resource]:
+        before_id: str | None = None
+        while True:
+            found = await self._catalog.find(
+                tenant, type, fields=fields or None, before_id=before_id, limit=_PAGE
+            )
+            for resource in found:
+                yield resource
+            if len(found) < _PAGE:
+                return
+            before_id = found[-1].id
