@@ -9,7 +9,7 @@ import pytest
 
 from outlast import settings
 from outlast.engine.access import ALLOWED, Role, Verb
-from outlast.engine.operations import PRIORITY_MAX
+from outlast.engine.wishes import PRIORITY_MAX
 from outlast.http.errors import STATUS
 from outlast.operations import documents, errors, failure, ids, kind, retry
 from outlast.operations.states import Event, State

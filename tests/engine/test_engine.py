@@ -283,6 +283,22 @@ async def test_prepare_refuses_before_anything_is_stored(installation):
     assert (await installation.engine.find(MEMBER, Query(tenant="default"))).operations == []
 
 
+async def test_what_a_caller_writes_is_stored_with_the_operation_and_is_not_what_it_asks_for(
+    installation,
+):
+    def owned(id):
+        return CatalogWrite(type="thing", id=id, document=b"{}", is_owned=True)
+
+    first = await installation.engine.submit(MEMBER, wish(idempotency_key="k", writes=[owned("A")]))
+    again = await installation.engine.submit(MEMBER, wish(idempotency_key="k", writes=[owned("B")]))
+    assert (again.is_new, again.operation.id) == (False, first.operation.id)
+    things = await installation.store.catalog.find(
+        "default", "thing", fields={"operation_id": first.operation.id}
+    )
+    assert [thing.id for thing in things] == ["A"]
+    assert await installation.store.catalog.find("default", "thing") == things
+
+
 async def test_what_prepare_writes_is_stored_with_the_operation_or_not_at_all(installation):
     async def prepare(_spec, _catalog):
         reserve = CatalogWrite(

@@ -1,15 +1,14 @@
 """What callers can do with operations. Every call is made by a principal, within its tenant."""
 
-import hashlib
-import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
 from outlast.engine.access import Principal, Verb
 from outlast.engine.preparing import OwnPreparer, Preparer, TenantCatalog, decode_spec
 from outlast.engine.watching import Hub, wait_for_change
+from outlast.engine.wishes import Wish, check_wish, fingerprint_of, names_of
 from outlast.operations import documents, ids, transitions
 from outlast.operations.errors import (
     IdempotencyMismatch,
@@ -21,7 +20,7 @@ from outlast.operations.errors import (
     TooLarge,
     UnknownKind,
 )
-from outlast.operations.kind import CatalogWrite, Kind
+from outlast.operations.kind import Kind
 from outlast.operations.model import SECOND, HistoryEvent, Operation, Submission
 from outlast.operations.states import State
 from outlast.settings import Limits, Retention
@@ -37,34 +36,7 @@ from outlast.store.port import (
     Store,
 )
 
-PRIORITY_MAX: Final = 100
-_ID_WINDOW: Final = 3600 * SECOND
-_LABEL_KEY: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?")
-_PRINTABLE: Final = re.compile(r"[\x21-\x7e]{1,255}")
-_NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
-
 Outcome: TypeAlias = Created | OutlastError
-
-
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller asks for, not yet checked. `spec` is JSON as the caller wrote it."""
-
-    kind: str
-    spec: bytes
-    labels: Mapping[str, str] = {}
-    priority: int = 0
-    available_at: int | None = None
-    deadline_at: int | None = None
-    resource_type: str | None = None
-    resource_id: str | None = None
-    project: str | None = None
-    project_version: str | None = None
-    operation_id: str | None = None
-    idempotency_key: str | None = None
-    request_id: str | None = None
-    traceparent: str | None = None
-    parent_id: str | None = None
-    checkpoint: bytes | None = None
 
 
 class Engine:
@@ -278,7 +250,7 @@ class Engine:
             [found] = await self.store.operations.get(principal.tenant, [ref])
         if found is None:
             return None
-        if found.fingerprint != _fingerprint(wish):
+        if found.fingerprint != fingerprint_of(wish):
             raise refused
         return Created(found, is_new=False)
 
@@ -287,14 +259,14 @@ class Engine:
         if kind is None:
             raise UnknownKind(f"there is no kind {wish.kind!r} here; see /v1/kinds")
         now = self.store.operations.now()
-        self._check(wish, now)
+        check_wish(wish, self.limits, now)
         spec = decode_spec(kind, wish.spec)
-        writes: Sequence[CatalogWrite] = ()
+        writes = wish.writes
         if kind.prepare is not None:
             catalog = TenantCatalog(self.store.catalog, principal.tenant)
             prepared = await self._preparer.prepare(kind, wish.spec, catalog)
-            writes = prepared.writes
-        operation_id, alias = _names(wish.operation_id, now)
+            writes = [*writes, *prepared.writes]
+        operation_id, alias = names_of(wish.operation_id, now)
         named = operation_id or alias or wish.idempotency_key
         submission = Submission(
             tenant=principal.tenant,
@@ -315,7 +287,7 @@ class Engine:
             attempts_max=kind.retry.attempts_max,
             checkpoint=wish.checkpoint,
             idempotency_key=wish.idempotency_key,
-            fingerprint=_fingerprint(wish) if named else None,
+            fingerprint=fingerprint_of(wish) if named else None,
             request_id=wish.request_id,
             traceparent=wish.traceparent,
             parent_id=wish.parent_id,
@@ -328,66 +300,9 @@ class Engine:
             audit=_audit(principal, "operation.create", "", wish.request_id),
         )
 
-    def _check(self, wish: Wish, now: int) -> None:
-        _check_labels(wish.labels, self.limits)
-        if not -PRIORITY_MAX <= wish.priority <= PRIORITY_MAX:
-            raise Invalid("priority is from -100 to 100", field_errors={"priority": "range"})
-        if wish.deadline_at is not None and wish.deadline_at <= now:
-            raise Invalid("deadline_at has passed", field_errors={"deadline_at": "in the past"})
-        if (wish.resource_type is None) != (wish.resource_id is None):
-            raise Invalid("resource_type and resource_id go together")
-        for name in ("resource_type", "resource_id", "project", "project_version"):
-            value = getattr(wish, name)
-            if value is not None and not _NAME.fullmatch(value):
-                raise Invalid(
-                    f"{name} has 1 to 255 printable characters", field_errors={name: "malformed"}
-                )
-        if wish.idempotency_key is not None and not _PRINTABLE.fullmatch(wish.idempotency_key):
-            raise Invalid("an idempotency key has 1 to 255 printable ASCII characters")
-
-
-def _check_labels(labels: Mapping[str, str], limits: Limits) -> None:
-    if len(labels) > limits.labels:
-        raise Invalid(f"at most {limits.labels} labels", field_errors={"labels": "too many"})
-    for key, value in labels.items():
-        if len(key) > limits.label_key_chars or not _LABEL_KEY.fullmatch(key):
-            raise Invalid(
-                f"a label's key has 1 to {limits.label_key_chars} letters, digits, . _ / -",
-                field_errors={f"labels.{key}"[:80]: "malformed key"},
-            )
-        if len(value) > limits.label_value_chars or "\0" in value:
-            raise Invalid(
-                f"a label's value has at most {limits.label_value_chars} characters",
-                field_errors={f"labels.{key}": "malformed value"},
-            )
-
 
 def _is_due(operation: Operation, revision: int | None) -> bool:
     return operation.state.is_terminal if revision is None else operation.revision != revision
-
-
-def _names(wanted: str | None, now: int) -> tuple[str | None, str | None]:
-    """The caller's name for an operation as (id, alias): one of our own ids must be a fresh one."""
-    if wanted is None:
-        return None, None
-    if not ids.ALIAS_PATTERN.fullmatch(wanted):
-        raise Invalid("an operation id has 1 to 128 of the characters A-Z a-z 0-9 . _ ~ -")
-    decoded = ids.decode_any(wanted)
-    if decoded is None:
-        return None, wanted
-    if abs(ids.created_at(decoded) - now) > _ID_WINDOW:
-        raise OperationIdTaken(
-            "this id has the form of this server's own ids, and its time is not the present"
-        )
-    return decoded, None
-
-
-def _fingerprint(wish: Wish) -> bytes:
-    body = msgspec.structs.asdict(wish)
-    for name in ("operation_id", "idempotency_key", "request_id", "traceparent", "checkpoint"):
-        del body[name]
-    body["spec"] = documents.decode(wish.spec)
-    return hashlib.sha256(documents.canonical(body)).digest()[:16]
 
 
 def _audit(principal: Principal, action: str, target: str, request_id: str | None) -> AuditEntry:

@@ -47,8 +47,8 @@ class CatalogWrite(msgspec.Struct, frozen=True, kw_only=True):
 
     `expected_revision`: 0, it must not exist, by id or by name; n, it must be at revision n; None,
     whatever is there. `document` None deletes it. Violated: ResourceExists or RevisionMismatch, and
-    nothing of the transaction is kept. `is_owned`, among the writes of a creation: the resource
-    belongs to the new operation, whose id becomes its indexed field `operation_id`.
+    nothing of the transaction is kept. `is_owned`: the resource belongs to the operation that it is
+    written with, and the store puts that operation's id into its indexed field `operation_id`.
     """
 
     type: str

@@ -185,7 +185,8 @@ class OperationStore(Protocol):
         (2) an operation of the tenant with the same alias, or any with the same id: with the same
         fingerprint that operation with `is_new` False, else OperationIdTaken; (3) the writes, as
         CatalogWrite says: ResourceExists or RevisionMismatch, and neither operation nor writes are
-        kept; (4) the operation as `transitions.submit` makes it, with its first event.
+        kept; one that `is_owned` gets the new operation's id as its field `operation_id`; (4) the
+        operation as `transitions.submit` makes it, with its first event.
         """
 
     async def get(self, tenant: str | None, refs: Sequence[str]) -> list[Operation | None]:
@@ -204,8 +205,9 @@ class OperationStore(Protocol):
         """Take decisions, durable on return: NotFound, or what `decide` raises, or the operation.
 
         Each operation is locked, decided upon as it stands then, and written with its history
-        event, the writes and the audit entry. Changes of one operation in one batch are taken in
-        the order given. A decision that returns the operation unchanged writes nothing.
+        event, the writes (owned as in `create`) and the audit entry. Changes of one operation in
+        one batch are taken in the order given. A decision that returns the operation unchanged
+        writes nothing.
         """
 
     async def claim(self, claim: Claim) -> list[Operation]:
@@ -288,7 +290,8 @@ class CatalogStore(Protocol):
     ) -> list[Resource]:
         """All of the writes or none, durable on return; the resources written, in order.
 
-        Raises ResourceExists or RevisionMismatch as CatalogWrite says.
+        Raises ResourceExists or RevisionMismatch as CatalogWrite says, Invalid for a write that
+        `is_owned`: there is no operation here that it could belong to.
         """
 
 

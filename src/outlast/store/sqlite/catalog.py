@@ -7,7 +7,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from outlast.operations.errors import OutlastError, ResourceExists, RevisionMismatch
+from outlast.operations.errors import Invalid, OutlastError, ResourceExists, RevisionMismatch
 from outlast.operations.kind import CatalogWrite, Resource
 from outlast.store.port import AuditEntry
 from outlast.store.sqlite.connections import Readers, fetch_all, fetch_one
@@ -110,18 +110,22 @@ def find_sql(
 
 
 def write_all(
-    transaction: Transaction, tenant: str, writes: Sequence[CatalogWrite]
+    transaction: Transaction,
+    tenant: str,
+    writes: Sequence[CatalogWrite],
+    operation_id: str | None = None,
 ) -> list[Resource]:
-    """All of the writes, in order, or none: ResourceExists, RevisionMismatch.
+    """All of the writes, in order, or none: ResourceExists, RevisionMismatch, Invalid.
 
-    The answer has the resources written, and those deleted as they last were.
+    `operation_id` is whose those are that are owned. The answer has the resources written, and
+    those deleted as they last were.
     """
     if not writes:
         return []
     connection = transaction.connection
     connection.execute("SAVEPOINT writes")
     try:
-        written = [_write(transaction, tenant, write) for write in writes]
+        written = [_write(transaction, tenant, write, operation_id) for write in writes]
     except OutlastError:
         connection.execute("ROLLBACK TO writes")
         connection.execute("RELEASE writes")
@@ -130,7 +134,9 @@ def write_all(
     return [resource for resource in written if resource is not None]
 
 
-def _write(transaction: Transaction, tenant: str, write: CatalogWrite) -> Resource | None:
+def _write(
+    transaction: Transaction, tenant: str, write: CatalogWrite, operation_id: str | None
+) -> Resource | None:
     connection = transaction.connection
     old = _read(connection, _BY_ID, tenant, write.type, write.id)
     _check(old, write)
@@ -151,10 +157,18 @@ def _write(transaction: Transaction, tenant: str, write: CatalogWrite) -> Resour
         revision=1 if old is None else old.revision + 1,
         created_at=transaction.now if old is None else old.created_at,
         updated_at=transaction.now,
-        fields=dict(write.fields),
+        fields=_fields(write, operation_id),
     )
     _store(connection, old, new)
     return new
+
+
+def _fields(write: CatalogWrite, operation_id: str | None) -> dict[str, str]:
+    if not write.is_owned:
+        return dict(write.fields)
+    if operation_id is None:
+        raise Invalid(f"the {write.type} {write.id} cannot be owned: no operation is written")
+    return {**write.fields, "operation_id": operation_id}
 
 
 def _check(old: Resource | None, write: CatalogWrite) -> None:

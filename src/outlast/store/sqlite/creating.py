@@ -19,8 +19,8 @@ def create(transaction: Transaction, creation: Creation) -> Created:
     if earlier is not None:
         return Created(earlier, is_new=False)
     submission = creation.submission
-    write_all(transaction, submission.tenant, creation.writes)
     operation_id = creation.operation_id or _new_id(transaction)
+    write_all(transaction, submission.tenant, creation.writes, operation_id)
     transition = transitions.submit(submission, operation_id, transaction.now)
     transaction.insert(transition)
     transaction.audit(submission.tenant, creation.audit, operation_id)

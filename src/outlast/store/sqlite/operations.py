@@ -169,7 +169,7 @@ def _apply(transaction: Transaction, change: Change) -> Operation:
     if new is old:
         return old
     if change.writes:
-        write_all(transaction, old.tenant, change.writes)
+        write_all(transaction, old.tenant, change.writes, old.id)
     transaction.update(old, transition)
     transaction.audit(old.tenant, change.audit, old.id)
     return new

@@ -226,6 +226,14 @@ class ApplyContract(ContractFixtures):
         assert resource is not None
         assert resource.document == b"[1]"
 
+    async def test_a_write_that_is_owned_names_the_changed_operation(self, given: Given) -> None:
+        operation = await given.running()
+        write = put("file", "f1", owned=True)
+        await given.change(operation, ending(operation, State.SUCCEEDED), writes=[write])
+        found = await given.catalog.read(TENANT, "file", "f1")
+        assert found is not None
+        assert found.fields == {"operation_id": operation.id}
+
     async def test_writes_belong_to_the_tenant_of_the_operation(self, given: Given) -> None:
         operation = await given.running(tenant="other")
         await given.change(operation, cancelling, writes=[put("t", "1")])

@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 
-from outlast.operations.errors import ResourceExists, RevisionMismatch
+from outlast.operations.errors import Invalid, ResourceExists, RevisionMismatch
 from outlast.operations.kind import Resource
 from outlast.store.port import AuditEntry, Store
 from outlast.testing.clock import ManualClock
@@ -169,6 +169,13 @@ class CatalogContract(ContractFixtures):
         assert (found.name, found.document, found.revision) == ("words", b"1", 1)
         assert await given.catalog.read(TENANT, "file", "f1") is None
         assert await given.operations.audit(None) == []
+
+    async def test_what_is_written_without_an_operation_is_not_owned_by_one(
+        self, given: Given
+    ) -> None:
+        with pytest.raises(Invalid):
+            await given.catalog.write(TENANT, [put("file", "f1", owned=True)])
+        assert await given.catalog.read(TENANT, "file", "f1") is None
 
     async def test_one_of_many_who_want_a_name_at_once_gets_it(
         self, given: Given, second_store: Store

@@ -224,6 +224,17 @@ class CreateContract(ContractFixtures):
         assert await given.catalog.read(TENANT, "dataset", "x") is None
         assert await given.operations.audit(None) == []
 
+    async def test_a_write_that_is_owned_names_the_new_operation(self, given: Given) -> None:
+        writes = [
+            put("file", "f1", fields={"purpose": "batch", "operation_id": "forged"}, owned=True),
+            put("file", "f2", fields={"purpose": "batch"}),
+        ]
+        created = await given.create(writes=writes)
+        owner = {"operation_id": created.operation.id}
+        (mine,) = await given.catalog.find(TENANT, "file", fields=owner)
+        assert (mine.id, mine.fields) == ("f1", {"purpose": "batch"} | owner)
+        assert len(await given.catalog.find(TENANT, "file", fields={"purpose": "batch"})) == 2
+
     async def test_writes_are_not_repeated_for_an_operation_that_stands(self, given: Given) -> None:
         writes = [put("database", "d1", "main", expected=0)]
         await given.create(idempotency_key="k", writes=writes)

@@ -190,6 +190,7 @@ def put(
     *,
     expected: int | None = None,
     fields: Mapping[str, str] | None = None,
+    owned: bool = False,
 ) -> CatalogWrite:
     """One catalog write."""
     return CatalogWrite(
@@ -199,6 +200,7 @@ def put(
         document=document,
         expected_revision=expected,
         fields=fields or {},
+        is_owned=owned,
     )
 
 
