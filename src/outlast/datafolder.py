@@ -50,6 +50,11 @@ class DataFolder(msgspec.Struct, frozen=True):
         return self.root / "run"
 
     @property
+    def chat_journal(self) -> Path:
+        """Entries of the chat log that wait to become objects."""
+        return self.root / "chat-journal"
+
+    @property
     def admin_token(self) -> Path:
         """The file with the first admin token."""
         return self.root / "admin-token"
@@ -58,7 +63,7 @@ class DataFolder(msgspec.Struct, frozen=True):
         """Make what is missing and set the modes."""
         self.root.mkdir(mode=0o711, parents=True, exist_ok=True)
         self.root.chmod(0o711)
-        for folder in (self.objects, self.run, self.spool, self.work):
+        for folder in (self.chat_journal, self.objects, self.run, self.spool, self.work):
             mode = 0o711 if folder == self.work else 0o700
             folder.mkdir(mode=mode, exist_ok=True)
             folder.chmod(mode)

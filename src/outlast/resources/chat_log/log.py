@@ -1,0 +1,169 @@
+"""The chat log as the server uses it: who is logged, what is kept of an entry, and when."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from outlast.engine.access import Principal, Verb
+from outlast.operations import documents, ids
+from outlast.operations.errors import OutlastError
+from outlast.operations.kind import CatalogWrite
+from outlast.resources.chat_log.journal import Journal, JournalFull
+from outlast.resources.chat_log.keeping import Keeper
+from outlast.resources.chat_log.model import Entry, as_document, from_document, hour_of
+from outlast.resources.chat_log.publishing import SegmentPublisher
+from outlast.store.port import AuditEntry, CatalogStore
+
+SETTING: Final = "setting"
+SETTING_ID: Final = "chat_log"
+FRESH_MAX: Final = 60
+"""After so many segments of one tenant and hour, they are merged at once."""
+
+Redact: TypeAlias = Callable[[dict[str, Any]], dict[str, Any] | None]
+"""Given an entry, what shall be kept of it, or None."""
+
+_PUBLISH_SECONDS: Final = 1.0
+_REDACT_SECONDS: Final = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class TenantSetting(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tenant has decided about its chat log."""
+
+    is_enabled: bool = True
+
+
+class ChatLog:
+    """Logs chat completions. `dropped` counts, by reason, the entries that were not kept."""
+
+    def __init__(
+        self,
+        catalog: CatalogStore,
+        journal: Journal,
+        publisher: SegmentPublisher,
+        keeper: Keeper,
+        *,
+        now: Callable[[], int],
+        entry_bytes_max: int,
+        is_enabled: bool = True,
+        redact: Redact | None = None,
+    ) -> None:
+        self._catalog = catalog
+        self._journal = journal
+        self._publisher = publisher
+        self._keeper = keeper
+        self._now = now
+        self._entry_bytes_max = entry_bytes_max
+        self._is_enabled = is_enabled
+        self._redact = redact
+        # Threads of its own: a hook that hangs must not hold up anything else.
+        self._threads = ThreadPoolExecutor(2, "redact") if redact is not None else None
+        self._fresh: dict[tuple[str, str], int] = {}
+        self.logged = 0
+        self.dropped: dict[str, int] = {}
+
+    async def is_enabled(self, principal: Principal) -> bool:
+        """Whether the principal's tenant is logged: by its own setting and the server's."""
+        return self._is_enabled and (await self.setting(principal)).is_enabled
+
+    async def setting(self, principal: Principal) -> TenantSetting:
+        """What the principal's tenant has decided."""
+        found = await self._catalog.read(principal.tenant, SETTING, SETTING_ID)
+        if found is None:
+            return TenantSetting()
+        return msgspec.json.decode(found.document, type=TenantSetting)
+
+    async def set(self, principal: Principal, setting: TenantSetting) -> None:
+        """Decide for the principal's tenant, from the next request on."""
+        principal.require(Verb.ADMINISTER)
+        write = CatalogWrite(type=SETTING, id=SETTING_ID, document=documents.encode(setting))
+        audit = AuditEntry(
+            actor=principal.member,
+            action="chat_log.on" if setting.is_enabled else "chat_log.off",
+            target=principal.tenant,
+        )
+        await self._catalog.write(principal.tenant, [write], audit)
+
+    async def record(self, tenant: str, entry: Entry) -> None:
+        """Keep an entry; it is in the journal on return, or counted as dropped. Never raises.
+
+        Its id and time are given here.
+        """
+        now = self._now()
+        entry = msgspec.structs.replace(
+            entry, id=ids.make_id(now, ids.random_bits()), created_at=now
+        )
+        redacted = await self._redacted(entry)
+        if redacted is None:
+            return
+        encoded = msgspec.json.encode(redacted)
+        if len(encoded) > self._entry_bytes_max:
+            encoded = msgspec.json.encode(_without_content(redacted))
+        try:
+            self._journal.append(tenant, entry, encoded)
+        except JournalFull as error:
+            self._drop("journal_full", f"an entry of the chat log was dropped: {error}")
+        else:
+            self.logged += 1
+
+    async def run(self) -> None:
+        """Publish about once a second, for ever."""
+        while True:
+            await asyncio.sleep(_PUBLISH_SECONDS)
+            try:
+                await self.publish()
+            except Exception:
+                # An edge: a log that is never published again would be missed late.
+                logger.exception("the chat log was not published; the next round tries again")
+
+    async def publish(self) -> None:
+        """Publish what waits, and merge what has become many."""
+        for place in await self._publisher.publish():
+            self._fresh[place] = self._fresh.get(place, 0) + 1
+        for place in [place for place, count in self._fresh.items() if count >= FRESH_MAX]:
+            del self._fresh[place]
+            await self._keeper.merge_fresh(*place)
+        current = hour_of(self._now())
+        self._fresh = {place: n for place, n in self._fresh.items() if place[1] >= current}
+
+    async def close(self) -> None:
+        """Publish what waits. What cannot be published is when the server starts again."""
+        try:
+            await self._publisher.publish()
+        except OutlastError as error:
+            logger.warning("the chat log waits for the next start: %s", error)
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _redacted(self, entry: Entry) -> Entry | None:
+        """What the hook leaves of an entry. One that it spoils is dropped, never kept as it was."""
+        if self._redact is None:
+            return entry
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_REDACT_SECONDS):
+                kept = await loop.run_in_executor(self._threads, self._redact, as_document(entry))
+            return None if kept is None else _as_before(from_document(kept), entry)
+        except Exception as error:  # noqa: BLE001  the hook is not ours, and what it says may be secret
+            self._drop("redact_failed", f"the redaction hook failed: {type(error).__name__}")
+            return None
+
+    def _drop(self, reason: str, message: str) -> None:
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+        logger.error("%s", message)
+
+
+def _as_before(kept: Entry, entry: Entry) -> Entry:
+    """What is kept, with the id and the time of the entry, which are the log's own."""
+    return msgspec.structs.replace(kept, id=entry.id, created_at=entry.created_at)
+
+
+def _without_content(entry: Entry) -> Entry:
+    return msgspec.structs.replace(
+        entry, messages=[], parameters={}, choices=[], metadata={}, error=None, is_omitted=True
+    )
