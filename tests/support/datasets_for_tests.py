@@ -33,11 +33,11 @@ async def gather(chunks) -> bytes:
     return b"".join([chunk async for chunk in chunks])
 
 
-def parsed(folder: Path, content: bytes, format: str, **limits: int):
+def parsed(folder: Path, content: bytes, format: str, columns=None, **limits: int):
     """What `parse` answers for some bytes, called here and not in a child."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "upload").write_bytes(content)
-    arguments = {"file": "upload", "format": format, "limits": limits}
+    arguments = {"file": "upload", "format": format, "columns": columns, "limits": limits}
     return parse(msgspec.json.encode(arguments), folder)
 
 

@@ -20,7 +20,7 @@ from outlast.operations.kind import Context
 from outlast.resources.datasets.calls import WriteLimits
 from outlast.resources.datasets.model import Manifest
 from outlast.resources.datasets.parts import PartWriter
-from outlast.resources.datasets.tables import storable_schema, use_one_thread
+from outlast.resources.datasets.tables import JSON, storable_schema, use_one_thread
 
 LIMITS: Final = WriteLimits(rows=500_000_000, bytes=64 * 1024**3)
 _MEMORY_LIMIT: Final = "1GiB"
@@ -30,6 +30,8 @@ _BATCH_ROWS: Final = 16_384
 _LOOK_SECONDS: Final = 0.05
 _LOOKS_PER_REPORT: Final = 5
 _PERCENT: Final = 100.0
+# Sums of integers have 128 bits; Arrow is given JSON as text.
+_STORED_AS: Final = {"HUGEINT": pa.int64(), "UHUGEINT": pa.int64(), "JSON": JSON}
 
 
 class QueryRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,12 +153,11 @@ def _write_rows(
 
 
 def _stored_schema(schema: pa.Schema, types: Sequence[str]) -> pa.Schema:
-    """How the result is stored: unique names, and 64 bits for sums of integers, which have 128."""
+    """How the result is stored: under unique names, in types that can be stored."""
     names = _unique(schema.names)
     fields = []
     for name, field, type in zip(names, schema, types, strict=True):
-        is_huge = type in {"HUGEINT", "UHUGEINT"}
-        fields.append(pa.field(name, pa.int64() if is_huge else field.type))
+        fields.append(pa.field(name, _STORED_AS.get(type, field.type)))
     return storable_schema(pa.schema(fields))
 
 

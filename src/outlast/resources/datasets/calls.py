@@ -4,9 +4,14 @@ from typing import Final, Literal
 
 import msgspec
 
+from outlast.resources.datasets.model import DeclaredColumn
+
 Format = Literal["jsonl", "csv", "parquet"]
+GuessedFormat = Literal["auto", "jsonl", "csv", "parquet"]
+"""`auto`: by how the file begins."""
 
 PARSE: Final = "outlast.resources.datasets.parsing:parse"
+PARSE_BODY: Final = "outlast.resources.datasets.parsing:parse_body"
 READ_ROWS: Final = "outlast.resources.datasets.reading:read_rows"
 EXPORT: Final = "outlast.resources.datasets.reading:export"
 
@@ -19,10 +24,23 @@ class WriteLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParseArguments(msgspec.Struct, frozen=True, kw_only=True):
-    """Which file of the workdir to parse, and as what."""
+    """Which file of the workdir to parse, as what, and which columns it must have, if not any."""
 
     file: str
-    format: Format
+    format: GuessedFormat
+    columns: tuple[DeclaredColumn, ...] | None = None
+    limits: WriteLimits = WriteLimits()
+
+
+class BodyArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """Which file of the workdir holds a JSON object with the member `rows`.
+
+    `reader` is "module:function". It is given the object without its rows, as bytes, and returns
+    the declared columns, and what the answer shall tell of the rest. It may raise InvalidSpec.
+    """
+
+    file: str
+    reader: str
     limits: WriteLimits = WriteLimits()
 
 

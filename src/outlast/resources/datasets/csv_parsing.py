@@ -52,6 +52,13 @@ def read_csv(path: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     return schema, _typed(path, schema)
 
 
+def read_csv_as_text(path: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """As `read_csv`, every value as its text: for who knows the types."""
+    check_utf8(path, _FORMAT)
+    names = _header(path)
+    return pa.schema([(name, pa.string()) for name in names]), _texts(path, names)
+
+
 def _header(path: Path) -> list[str]:
     with open_text(path, _FORMAT) as file:
         head = file.read(_HEADER_BYTES_MAX)

@@ -12,7 +12,7 @@ so that the versions of a dataset list by age, and an alias is taken once and fo
 
 import hashlib
 import re
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -36,10 +36,25 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._~-]{0,127}")
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column of a version. Values of type `binary` are base64 wherever they are shown as JSON."""
+    """A column of a version.
+
+    Values of type `binary` are base64 wherever they are shown as JSON. Those of type `json` are any
+    JSON values, kept as text.
+    """
 
     name: str
     type: str
+
+
+DeclaredType = Literal["string", "int64", "double", "boolean", "json"]
+
+
+class DeclaredColumn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A column as a caller declares it. Unless it is optional, no row may be without a value."""
+
+    name: str
+    type: DeclaredType
+    is_optional: bool = False
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,26 +2,43 @@
 
 import outlast.resources.datasets.frugal  # noqa: F401  # isort: skip  it must come first
 
-from collections.abc import Callable, Iterator
+import importlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import pyarrow as pa
 
-from outlast.operations.errors import Invalid
-from outlast.resources.datasets.calls import ParseArguments
-from outlast.resources.datasets.csv_parsing import read_csv
+from outlast.operations.errors import Invalid, InvalidSpec
+from outlast.resources.datasets.calls import (
+    BodyArguments,
+    Format,
+    GuessedFormat,
+    ParseArguments,
+    WriteLimits,
+)
+from outlast.resources.datasets.csv_parsing import read_csv, read_csv_as_text
+from outlast.resources.datasets.declared import (
+    batches_as_declared,
+    declared_schema,
+    lines_as_declared,
+    rows_as_declared,
+)
 from outlast.resources.datasets.jsonl_parsing import read_jsonl
+from outlast.resources.datasets.model import DeclaredColumn, Manifest
 from outlast.resources.datasets.parquet_parsing import read_parquet
 from outlast.resources.datasets.parts import PartWriter
 from outlast.resources.datasets.tables import use_one_thread
 
-_READERS: Final[dict[str, Callable[[Path], tuple[pa.Schema, Iterator[pa.RecordBatch]]]]] = {
+Table: TypeAlias = tuple[pa.Schema, Iterator[pa.RecordBatch]]
+
+_READERS: Final[dict[Format, Callable[[Path], Table]]] = {
     "jsonl": read_jsonl,
     "csv": read_csv,
     "parquet": read_parquet,
 }
+_HEAD_BYTES: Final = 4096
 
 
 def parse(arguments: bytes, workdir: Path) -> dict[str, Any]:
@@ -31,14 +48,85 @@ def parse(arguments: bytes, workdir: Path) -> dict[str, Any]:
     """
     call = msgspec.json.decode(arguments, type=ParseArguments)
     use_one_thread()
+    return _answer(lambda: write_parts(call, workdir, workdir / call.file))
+
+
+def parse_body(arguments: bytes, workdir: Path) -> dict[str, Any]:
+    """As `parse`, for rows that stand in a JSON object; "head" is what else the object said."""
+    call = msgspec.json.decode(arguments, type=BodyArguments)
+    use_one_thread()
+    head: Any = None
+
+    def write() -> tuple[Manifest, tuple[str, ...]]:
+        nonlocal head
+        members = _members((workdir / call.file).read_bytes())
+        rows = members.pop("rows", None)
+        module, _, name = call.reader.partition(":")
+        read = getattr(importlib.import_module(module), name)
+        columns, head = read(msgspec.json.encode(members))
+        if rows is None:
+            raise InvalidSpec("rows are missing", field_errors={"rows": "Field required"})
+        batches = rows_as_declared(bytes(rows), columns)
+        return _write(workdir, declared_schema(columns), batches, call.limits)
+
+    answer = _answer(write)
+    return answer if "code" in answer else answer | {"head": msgspec.to_builtins(head)}
+
+
+def write_parts(
+    call: ParseArguments, folder: Path, path: Path, stem: str = "part"
+) -> tuple[Manifest, tuple[str, ...]]:
+    """Write the parts of a file into a folder. Raises Invalid, saying where the fault is."""
+    schema, rows = _read(path, _guessed(path, call.format), call.columns)
+    return _write(folder, schema, rows, call.limits, stem)
+
+
+def _read(path: Path, format: Format, columns: Sequence[DeclaredColumn] | None) -> Table:
+    if columns is None:
+        return _READERS[format](path)
+    if format == "jsonl":
+        return lines_as_declared(path, columns)
+    read = read_csv_as_text if format == "csv" else _READERS[format]
+    return batches_as_declared(*read(path), columns)
+
+
+def _guessed(path: Path, format: GuessedFormat) -> Format:
+    if format != "auto":
+        return format
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    return "jsonl" if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" else "csv"
+
+
+def _write(
+    folder: Path,
+    schema: pa.Schema,
+    rows: Iterator[pa.RecordBatch],
+    limits: WriteLimits,
+    stem: str = "part",
+) -> tuple[Manifest, tuple[str, ...]]:
+    writer = PartWriter(folder, schema, limits, stem)
+    for batch in rows:
+        writer.write(batch)
+    return writer.close()
+
+
+def _answer(write: Callable[[], tuple[Manifest, tuple[str, ...]]]) -> dict[str, Any]:
     try:
-        schema, rows = _READERS[call.format](workdir / call.file)
-        writer = PartWriter(workdir, schema, call.limits)
-        for batch in rows:
-            writer.write(batch)
-        manifest, files = writer.close()
+        manifest, files = write()
+    except InvalidSpec as error:
+        return {"code": error.code, "message": error.message, "field_errors": error.field_errors}
     except Invalid as error:
         return {"code": error.code, "message": error.message}
     except MemoryError:
         return {"code": "too_large", "message": "the file needs more memory than a child is given"}
     return {"manifest": msgspec.to_builtins(manifest), "files": list(files)}
+
+
+def _members(body: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"the body is not a JSON object: {error}") from error

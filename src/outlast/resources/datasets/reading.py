@@ -2,7 +2,8 @@
 
 In JSON, integers and finite doubles are numbers, NaN and infinities null, decimals text, binary
 base64, dates and times ISO 8601, timestamps RFC 3339 (without a zone where the column has none),
-maps lists of pairs. In CSV nested values are such JSON; null is empty, an empty text is "".
+maps lists of pairs, values of type json themselves. In CSV nested values are such JSON; null is
+empty, an empty text is "".
 """
 
 import outlast.resources.datasets.frugal  # noqa: F401  # isort: skip  it must come first
@@ -63,11 +64,24 @@ def json_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 
 
 def _values(array: AnyArray) -> list[Any]:
+    if isinstance(array, pa.ExtensionArray):
+        return [None if text is None else _embedded(text) for text in array.storage.to_pylist()]
     try:
         return _plain(array).to_pylist()
     except (ValueError, OverflowError, pa.ArrowException):
         # Python's dates end with the year 9999; Arrow's text of them does not.
         return [str(value) if value.is_valid else None for value in array]
+
+
+def _embedded(text: str) -> msgspec.Raw | str:
+    """A JSON text as what it says, in one line; a text that is none, from a foreign file, as it is.
+
+    Not decoded to objects: numbers would lose digits.
+    """
+    try:
+        return msgspec.Raw(msgspec.json.format(text.encode(), indent=-1))
+    except (msgspec.DecodeError, RecursionError):
+        return text
 
 
 def _plain(array: AnyArray) -> AnyArray:
@@ -153,6 +167,9 @@ def _csv_type(type: pa.DataType) -> pa.DataType:
 def _csv_array(array: AnyArray, type: pa.DataType) -> AnyArray:
     if array.type.equals(type):
         return array
+    if isinstance(array, pa.ExtensionArray):
+        storage: AnyArray = array.storage
+        return storage
     texts = []
     for value in _values(array):
         text = value if value is None or isinstance(value, str) else _encoder.encode(value).decode()

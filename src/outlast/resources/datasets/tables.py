@@ -11,6 +11,8 @@ from outlast.resources.datasets import model
 
 NESTING_MAX: Final = 32
 _DECIMAL_DIGITS_MAX: Final = 38
+JSON: Final = pa.json_(pa.string())
+"""Any JSON values, each as its text."""
 
 AnyArray: TypeAlias = "pa.Array[Any]"
 
@@ -54,7 +56,8 @@ def storable_type(type: pa.DataType, column: str, depth: int = 1) -> pa.DataType
     if depth > NESTING_MAX:
         raise Invalid(f"column {column!r}: is nested deeper than {NESTING_MAX} levels")
     if isinstance(type, pa.BaseExtensionType):
-        return storable_type(type.storage_type, column, depth)
+        is_json = isinstance(type, pa.JsonType) and depth == 1
+        return JSON if is_json else storable_type(type.storage_type, column, depth)
     if pa.types.is_dictionary(type):
         return storable_type(type.value_type, column, depth)
     if pa.types.is_nested(type):
@@ -129,6 +132,8 @@ def to_storable(batch: pa.RecordBatch, schema: pa.Schema, rows_before: int = 0) 
 def _cast(array: AnyArray, type: pa.DataType) -> AnyArray:
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
+    if type.equals(JSON):
+        return pa.ExtensionArray.from_storage(JSON, pc.cast(array, pa.string()))
     return array if array.type.equals(type) else pc.cast(array, type)
 
 
@@ -142,6 +147,8 @@ def describe(schema: pa.Schema) -> tuple[model.Column, ...]:
 
 def type_name(type: pa.DataType) -> str:
     """What a stored type is called: Arrow's word, without what all stored types have in common."""
+    if isinstance(type, pa.JsonType):
+        return "json"
     if pa.types.is_struct(type):
         fields = [type.field(i) for i in range(type.num_fields)]
         return f"struct<{', '.join(f'{f.name}: {type_name(f.type)}' for f in fields)}>"
