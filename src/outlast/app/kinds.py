@@ -14,7 +14,10 @@ from outlast.executors.preparing import PrepareChild
 from outlast.operations.kind import Catalog, Kind, Prepared
 from outlast.settings import Settings, SettingsError
 
-BUILTIN_MODULES: Final = ("outlast.kinds.sql_query",)
+BUILTIN_MODULES: Final = (
+    "outlast.kinds.materialize_history",
+    "outlast.kinds.sql_query",
+)
 
 
 class Installed(msgspec.Struct, frozen=True):

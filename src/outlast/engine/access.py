@@ -34,8 +34,11 @@ class Verb(StrEnum):
     """Create operations and resources, retry, cancel and delete one's own."""
     OPERATE = "operate"
     """Cancel, delete and retry what others of the tenant created."""
+    READ_HISTORY = "read_history"
+    """Read the chat log: what every member of the tenant asked of models, and was answered."""
     ADMINISTER = "administer"
-    """List, make, rotate and revoke tokens of the tenant; read its audit log."""
+    """List, make, rotate and revoke tokens of the tenant; read its audit log;
+    decide whether its chats are logged."""
     CROSS = "cross"
     """Name any tenant; create tenants."""
 
@@ -44,8 +47,8 @@ ALLOWED: Final[Mapping[Role, frozenset[Verb]]] = MappingProxyType(
     {
         Role.VIEWER: frozenset({Verb.READ}),
         Role.SUBMITTER: frozenset({Verb.READ, Verb.SUBMIT}),
-        Role.OPERATOR: frozenset({Verb.READ, Verb.SUBMIT, Verb.OPERATE}),
-        Role.ADMIN: frozenset({Verb.READ, Verb.SUBMIT, Verb.OPERATE, Verb.ADMINISTER}),
+        Role.OPERATOR: frozenset({Verb.READ, Verb.SUBMIT, Verb.OPERATE, Verb.READ_HISTORY}),
+        Role.ADMIN: frozenset(set(Verb) - {Verb.CROSS}),
         Role.ROOT: frozenset(Verb),
     }
 )
