@@ -1,0 +1,65 @@
+"""Reaching a model: an endpoint that answers, wherever the model is served."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx2
+import msgspec
+
+from outlast.inference.local import start_local_server
+from outlast.inference.models import ServedModel
+from outlast.operations.errors import Unavailable
+
+CONNECT_SECONDS: Final = 10.0
+NO_KEY: Final = "no-key"
+"""What is said to a backend that asks for no key: clients insist on one."""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """An OpenAI-compatible endpoint, which knows the model as `model`.
+
+    `http` carries neither key nor base URL, and follows no redirects.
+    """
+
+    base_url: str
+    api_key: str
+    model: str
+    http: httpx2.AsyncClient
+
+
+@asynccontextmanager
+async def open_endpoint(
+    model: ServedModel, api_key: str | None, *, folder: Path | None = None
+) -> AsyncIterator[Endpoint]:
+    """An endpoint that serves the model until the context ends.
+
+    `folder` holds the files of a tuned model, by their names. A model of a local folder is loaded
+    in a process of its own, which ends with the context. Raises Unavailable.
+    """
+    if model.url is not None:
+        async with _client(model) as http:
+            yield Endpoint(
+                base_url=model.url.rstrip("/"),
+                api_key=api_key or NO_KEY,
+                model=model.upstream,
+                http=http,
+            )
+        return
+    if model.folder is None:
+        raise Unavailable(f"model {model.name!r} is served nowhere")
+    adapter = folder if model.files else None
+    async with (
+        start_local_server(Path(model.folder), name=model.upstream, adapter=adapter) as server,
+        _client(model) as http,
+    ):
+        yield Endpoint(base_url=server.base_url, api_key=server.key, model=server.name, http=http)
+
+
+def _client(model: ServedModel) -> httpx2.AsyncClient:
+    limits = httpx2.Limits(
+        max_connections=model.concurrency, max_keepalive_connections=model.concurrency
+    )
+    timeout = httpx2.Timeout(model.timeout_seconds, connect=CONNECT_SECONDS)
+    return httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False)
