@@ -1,4 +1,4 @@
-"""What a process of ours needs, whatever it is for: its loop, its log, its tasks, its listener."""
+"""What a process of ours needs, whatever it is for: its loop, its log, its tasks, its listeners."""
 
 import asyncio
 import contextlib
@@ -7,14 +7,14 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack
-from typing import Any, Final
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any, Final, NamedTuple
 
 import uvicorn
 
 from outlast.engine import Hub
-from outlast.http import server_config
+from outlast.http import Address, server_config
 from outlast.settings import Settings, SettingsError
 from outlast.worker.supervisor import Supervisor
 
@@ -63,50 +63,71 @@ async def _cancelled(task: asyncio.Task[Any]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def bind(settings: Settings) -> socket.socket:
-    """A socket that listens where the settings say. Raises SettingsError."""
-    try:
-        return socket.create_server((settings.host, settings.port), backlog=1024)
-    except OSError as error:
-        raise SettingsError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}"
-        ) from error
+class Listener(NamedTuple):
+    """A socket that listens, and where that is."""
+
+    address: Address
+    socket: socket.socket
+
+    @property
+    def url(self) -> str:
+        """The address with the port that it got."""
+        return self.address.url(self.socket.getsockname()[1])
 
 
-def _url(listener: socket.socket, settings: Settings) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return settings.public_url or f"http://{host}:{listener.getsockname()[1]}"
+def bind(stack: ExitStack | AsyncExitStack, addresses: Sequence[Address]) -> list[Listener]:
+    """A listener for each address, closed when the stack unwinds. Raises SettingsError."""
+    listeners: list[Listener] = []
+    for address in addresses:
+        try:
+            bound = socket.create_server(
+                (address.host, address.port),
+                family=socket.AF_INET6 if ":" in address.host else socket.AF_INET,
+                backlog=1024,
+            )
+        except OSError as error:
+            whose = "" if address.profile is None else f"profile {address.profile}: "
+            raise SettingsError(
+                f"{whose}cannot listen on {address.host}:{address.port}: {error.strerror or error}"
+            ) from error
+        listeners.append(Listener(address, stack.enter_context(bound)))
+    return listeners
 
 
 class Listening:
-    """One listener's life: from the first answer until SIGTERM or SIGINT, then the drain."""
+    """The life of all listeners: from the first answer until SIGTERM or SIGINT, then the drain."""
 
     def __init__(
         self,
-        http: Any,
-        listener: socket.socket,
+        applications: Sequence[tuple[Any, socket.socket]],
         hub: Hub,
         supervisor: Supervisor | None,
         settings: Settings,
     ) -> None:
-        self._listener = listener
         self._hub = hub
         self._supervisor = supervisor
         self._settings = settings
-        self._server = _Server(server_config(http, timeout_graceful_shutdown=5))
+        self._servers = [
+            (_Server(server_config(application, timeout_graceful_shutdown=5)), listener)
+            for application, listener in applications
+        ]
 
-    async def run(self, started: Callable[[str], None]) -> None:
-        """Serve; `started` is told the address once the server answers."""
+    async def run(self, started: Callable[[], None]) -> None:
+        """Serve; `started` is told once every server answers."""
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        tasks = [asyncio.create_task(self._server.serve(sockets=[self._listener]))]
+        tasks = [
+            asyncio.create_task(server.serve(sockets=[listener]))
+            for server, listener in self._servers
+        ]
         if self._supervisor is not None:
             tasks.append(asyncio.create_task(self._supervisor.run()))
         try:
-            await self._server.is_listening.wait()
-            started(_url(self._listener, self._settings))
+            for server, _ in self._servers:
+                await server.is_listening.wait()
+            started()
             told = asyncio.create_task(stopping.wait())
             await asyncio.wait([told, *tasks], return_when=asyncio.FIRST_COMPLETED)
             told.cancel()
@@ -118,7 +139,8 @@ class Listening:
     async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
         # Waits and streams end first, so that no connection holds up the rest.
         self._hub.close()
-        self._server.should_exit = True
+        for server, _ in self._servers:
+            server.should_exit = True
         if self._supervisor is not None:
             recovery = self._settings.recovery
             await self._supervisor.stop(

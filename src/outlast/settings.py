@@ -174,7 +174,9 @@ _VARIABLES: Final = {
     "OUTLAST_KINDS": "kinds",
     "OUTLAST_PUBLIC_URL": "public_url",
     "OUTLAST_ALLOW_UNSANDBOXED": "allow_unsandboxed",
+    "OUTLAST_PROFILES": "profiles",
 }
+_LISTS: Final = frozenset({"kinds", "profiles"})
 
 
 def load_settings(
@@ -185,12 +187,30 @@ def load_settings(
     for variable, name in _VARIABLES.items():
         if variable in environment:
             text = environment[variable]
-            merged[name] = text.split(",") if name == "kinds" else text
-    merged.update({name: value for name, value in flags.items() if value is not None})
+            _merge(merged, name, text.split(",") if name in _LISTS else text)
+    for name, value in flags.items():
+        if value is not None:
+            _merge(merged, name, value)
     try:
         return msgspec.convert(merged, Settings, strict=False, dec_hook=_to_path)
     except (msgspec.ValidationError, ValueError) as error:
         raise SettingsError(f"settings: {error}") from error
+
+
+def _merge(merged: dict[str, Any], name: str, value: Any) -> None:
+    """Set one setting. Profiles come as NAME=HOST:PORT; other fields of theirs stay as they are."""
+    if name != "profiles":
+        merged[name] = value
+        return
+    profiles = merged.setdefault("profiles", {})
+    if not isinstance(profiles, dict):
+        raise SettingsError("settings: profiles are tables, [profiles.NAME]")
+    for text in value:
+        profile, separator, address = text.partition("=")
+        if not (profile and separator):
+            raise SettingsError(f"a profile is given as NAME=HOST:PORT: {text!r}")
+        # A name that no table has is a dialect's.
+        profiles[profile] = {"dialect": profile} | profiles.get(profile, {}) | {"listen": address}
 
 
 def encode_settings(settings: Settings) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -17,9 +17,9 @@ from outlast.datafolder import DataFolder
 from outlast.engine import Engine, Hub, Principal, Role
 from outlast.engine.access import DEFAULT_TENANT
 from outlast.engine.tokens import Tokens
-from outlast.http import Parts, Site
+from outlast.http import DIALECTS, Parts, Site, plan_addresses
 from outlast.operations.errors import ResourceExists
-from outlast.processes import Listening, bind, keep_running
+from outlast.processes import Listener, Listening, bind, keep_running
 from outlast.settings import Settings, encode_settings
 from outlast.store.port import Store
 from outlast.worker.supervisor import Supervisor
@@ -31,9 +31,14 @@ _LOCK_WAIT_SECONDS: Final = 10.0
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server tells once it answers. `token_file` holds the admin token."""
+    """What a server tells once it answers. `token_file` holds the admin token.
+
+    `profiles` are the addresses of the dialects: by a profile's name, or, for those that have no
+    profile, by the dialect's.
+    """
 
     url: str
+    profiles: Mapping[str, str]
     data: Path
     token_file: Path
     token_is_new: bool
@@ -52,7 +57,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         lock = await asyncio.to_thread(folder.lock, _LOCK_WAIT_SECONDS)
         stack.callback(os.close, lock)
-        listener = stack.enter_context(bind(settings))
+        listeners = bind(stack, plan_addresses(settings, DIALECTS))
         foundation = await lay_foundation(stack, settings)
         token_is_new = await _first_admin(foundation.store, folder, admin_token)
         hub = Hub(foundation.store.operations, settings.limits.watchers)
@@ -68,17 +73,39 @@ async def serve(
             for_worker = msgspec.structs.replace(settings, data=settings.data.absolute())
             supervisor = Supervisor("outlast.app", encode_settings(for_worker), [lock])
 
-        def tell(url: str) -> None:
+        def tell() -> None:
+            url = settings.public_url or listeners[0].url
             started(
                 Started(
                     url=url,
+                    profiles=_profile_urls(settings, url, listeners),
                     data=folder.root,
                     token_file=folder.admin_token,
                     token_is_new=token_is_new,
                 )
             )
 
-        await Listening(site.main, listener, hub, supervisor, settings).run(tell)
+        applications = [
+            (site.main if name is None else site.alone(name), listener.socket)
+            for listener in listeners
+            for name in [listener.address.profile]
+        ]
+        await Listening(applications, hub, supervisor, settings).run(tell)
+
+
+def _profile_urls(settings: Settings, main: str, listeners: Sequence[Listener]) -> dict[str, str]:
+    """Where each profile is, and each dialect that has none."""
+    urls = {
+        name: main if dialect.fixed_paths else f"{main.rstrip('/')}/{name}"
+        for name, (dialect, _) in DIALECTS.items()
+    }
+    port = listeners[0].socket.getsockname()[1]
+    bound = {one.address.profile: one.url for one in listeners}
+    for name, profile in settings.profiles.items():
+        known_by = [f"http://{host}:{port}" for host in profile.hosts]
+        ways = [profile.public_url, bound.get(name), *known_by, urls[profile.dialect]]
+        urls[name] = next(way for way in ways if way)
+    return urls
 
 
 def _parts(foundation: Foundation, hub: Hub) -> Parts:

@@ -20,6 +20,10 @@ _EXAMPLES = (
         "With kinds of your own, on another port",
         "outlast serve --port 9000 --data /var/lib/outlast --kinds thumbnails.kinds",
     ),
+    (
+        "With a dialect at the root of a port of its own",
+        "outlast serve --profile nebius=127.0.0.1:8471",
+    ),
     ("From a settings file; flags and OUTLAST_* win over it", "outlast serve --settings o.toml"),
 )
 
@@ -40,6 +44,13 @@ _EXAMPLES = (
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A TOML file with settings.",
 )
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME=HOST:PORT",
+    help="An address of its own for a dialect, or for a profile of the settings; repeatable.",
+)
 @click.option("--public-url", help="The server's address as its clients see it.")
 @click.option(
     "--allow-unsandboxed",
@@ -52,13 +63,14 @@ def serve(
     *,
     database: str | None,
     kinds: tuple[str, ...],
+    profiles: tuple[str, ...],
     settings_file: Path | None,
     as_json: bool,
     **flags: Any,
 ) -> None:
     """Serve until told to stop, by SIGTERM or Ctrl-C; then drain.
 
-    Prints the address once it answers. The first admin token is made on the first start (or taken
+    Prints its addresses once it answers. The first admin token is made on the first start (or taken
     from OUTLAST_ADMIN_TOKEN) and kept in the data folder. Each flag may also be set as OUTLAST_*,
     or in the settings file.
     """
@@ -68,7 +80,8 @@ def serve(
     from outlast.datafolder import DataFolderInUse  # noqa: PLC0415
     from outlast.settings import load_settings  # noqa: PLC0415
 
-    settings = load_settings({**flags, "kinds": kinds or None}, os.environ, settings_file)
+    repeated = {"kinds": kinds or None, "profiles": profiles or None}
+    settings = load_settings({**flags, **repeated}, os.environ, settings_file)
     processes.configure_logging()
     screen = Screen(is_json=as_json)
     admin_token = os.environ.get("OUTLAST_ADMIN_TOKEN") or None
@@ -89,6 +102,8 @@ def _tell_started(screen: Screen, started: "Started") -> None:
         screen.json({**_facts(started), "pid": os.getpid()})
         return
     screen.line(f"Outlast answers at {started.url}")
+    for name, url in started.profiles.items():
+        screen.line(f"{name} answers at {url}")
     screen.line(f"The admin token is in {started.token_file}")
     if started.token_is_new and screen.is_terminal:
         # Only to a person: what a terminal shows is not kept, what a log holds is.
@@ -96,9 +111,10 @@ def _tell_started(screen: Screen, started: "Started") -> None:
     screen.note("Ctrl-C stops the server.")
 
 
-def _facts(started: "Started") -> dict[str, str]:
+def _facts(started: "Started") -> dict[str, Any]:
     return {
         "url": started.url,
+        "profiles": dict(started.profiles),
         "data": str(started.data),
         "token_file": str(started.token_file),
     }

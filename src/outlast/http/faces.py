@@ -24,7 +24,11 @@ class Face(Protocol):
         """Whether a query parameter that no route has is refused, rather than ignored."""
 
     @property
-    def error_media(self) -> str:
+    def shows_codes(self) -> bool:
+        """Whether a refusal's body has the code of the error."""
+
+    @property
+    def refusal_media(self) -> str:
         """The media type of refusals."""
 
     def refuse(
@@ -36,11 +40,11 @@ class Face(Protocol):
     ) -> Answer:
         """The answer to a request that was not done. Without a route: to an unknown path."""
 
-    def status(self, code: str, *, has_fields: bool) -> int:
-        """The status of a refusal with this code, which names fields or does not."""
+    def statuses(self, code: str) -> set[int]:
+        """The statuses that refusals with this code can have."""
 
-    def error_type(self, status: int) -> Any:
-        """The type of the body of refusals with this status."""
+    def refusal_type(self, status: int) -> Any:
+        """The type of the body of refusals with this status, or None if they have none."""
 
 
 class NativeFace:
@@ -48,7 +52,8 @@ class NativeFace:
 
     schemes = frozenset({b"bearer"})
     is_strict = True
-    error_media = "application/problem+json"
+    shows_codes = True
+    refusal_media = "application/problem+json"
 
     def refuse(
         self,
@@ -61,12 +66,11 @@ class NativeFace:
         _ = route, params
         return problem_answer(error, request_id)
 
-    def status(self, code: str, *, has_fields: bool) -> int:
+    def statuses(self, code: str) -> set[int]:
         """See Face."""
-        _ = has_fields
-        return status_of(code)
+        return {status_of(code)}
 
-    def error_type(self, status: int) -> Any:
+    def refusal_type(self, status: int) -> Any:
         """See Face."""
         _ = status
         return Problem
@@ -76,7 +80,8 @@ class DialectFace:
     """The face of a dialect."""
 
     is_strict = False
-    error_media = "application/json"
+    shows_codes = False
+    refusal_media = "application/json"
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -105,15 +110,14 @@ class DialectFace:
         headers = [*answer.headers, *error_headers(error)]
         return msgspec.structs.replace(answer, headers=headers)
 
-    def status(self, code: str, *, has_fields: bool) -> int:
+    def statuses(self, code: str) -> set[int]:
         """See Face."""
-        faults = (FieldFault(place="body", path="field", reason="reason"),) if has_fields else ()
-        refusal = Refusal(
-            code=code, status=status_of(code), message="", request_id="", faults=faults
-        )
-        return self._dialect.render_refusal(refusal).status
+        fault = FieldFault(place="body", path="field", reason="reason")
+        plain = Refusal(code=code, status=status_of(code), message="", request_id="")
+        named = msgspec.structs.replace(plain, faults=(fault,))
+        return {self._dialect.render_refusal(refusal).status for refusal in (plain, named)}
 
-    def error_type(self, status: int) -> Any:
+    def refusal_type(self, status: int) -> Any:
         """See Face."""
         return self._dialect.refusal_type(status)
 

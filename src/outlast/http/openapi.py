@@ -1,17 +1,16 @@
-"""The OpenAPI 3.1 document, made from the route table and the types."""
+"""The OpenAPI 3.1 document of a door, made from its route table and the types."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from outlast.http.auth import TENANT_HEADER
-from outlast.http.errors import STATUS, TITLES, Problem
-from outlast.http.kinds import schema_of
+from outlast.http.errors import TITLES
+from outlast.http.faces import Face
 from outlast.http.rendering import encode
 from outlast.http.routing import Answer, Call, Parameter, Route
-from outlast.operations.kind import Kind
 
 PATH: Final = "/openapi.json"
 COMMON_ERRORS: Final = ("headers_too_large", "internal_error", "invalid_request", "too_large")
@@ -20,63 +19,58 @@ COMMON_ERRORS: Final = ("headers_too_large", "internal_error", "invalid_request"
 TOKEN_ERRORS: Final = ("forbidden", "not_found", "unauthenticated", "unavailable")
 """What every route that needs a token can answer; not found is a tenant that root names."""
 
-_REF: Final = "#/components/schemas/{name}"
-_PROBLEM_MEDIA: Final = "application/problem+json"
+REF: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"{(\w+)}")
 _PARAMETERS: Final = {
     "ref": "An id in any of its forms, or the caller's own name for it.",
     "name": "A kind's name.",
-    "id": "An id.",
     "version": "A version, or its name.",
 }
 
 
-class OpenApiRoutes:
-    """The route of the document itself, which is encoded once."""
+def openapi_route(others: Sequence[Route], tell: Callable[[Sequence[Route]], Any]) -> Route:
+    """The route of the document itself. `tell` makes it of all routes, once."""
 
-    def __init__(self, others: Sequence[Route], kinds: Mapping[str, Kind], version: str) -> None:
-        self._own = Route(
-            method="GET",
-            path=PATH,
-            handle=self._get,
-            says="This document",
-            verb=None,
-            answers={200: dict[str, Any]},
-        )
-        self._document = encode(describe([*others, self._own], kinds, version))
-
-    def routes(self) -> list[Route]:
-        """The routes, documented."""
-        return [self._own]
-
-    async def _get(self, call: Call) -> Answer:
+    async def get(call: Call) -> Answer:
         _ = call
-        return Answer(body=self._document, cache=b"no-cache")
+        return Answer(body=document, cache=b"no-cache")
+
+    own = Route(
+        method="GET",
+        path=PATH,
+        handle=get,
+        says="This document",
+        verb=None,
+        answers={200: dict[str, Any]},
+    )
+    document = encode(tell([*others, own]))
+    return own
 
 
-def describe(routes: Sequence[Route], kinds: Mapping[str, Kind], version: str) -> dict[str, Any]:
-    """The document."""
-    types = _types(routes)
-    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+def describe(
+    routes: Sequence[Route], face: Face, *, title: str, summary: str, version: str, url: str
+) -> dict[str, Any]:
+    """The document of the door that has these routes, below a URL, and this face."""
+    types = _types(routes, face)
+    schemas, components = msgspec.json.schema_components(types, ref_template=REF)
     schema_by_type = dict(zip(map(repr, types), schemas, strict=True))
-    components["ErrorCode"] = {"type": "string", "enum": sorted(STATUS)}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_by_type)
-    _add_kinds(paths, components, kinds)
+        operation = _operation(route, face, schema_by_type)
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Outlast",
+            "title": title,
             "version": version,
-            "summary": "Long-running operations: submit, follow, cancel.",
+            "summary": summary,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "servers": [{"url": url}],
         "security": [{"bearer": []}],
         "paths": paths,
         "components": {
             "schemas": components,
-            "responses": {code: _error(code) for code in STATUS},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -92,23 +86,32 @@ def errors_of(route: Route) -> list[str]:
     return sorted(codes)
 
 
-def _types(routes: Sequence[Route]) -> list[Any]:
+def _types(routes: Sequence[Route], face: Face) -> list[Any]:
     """Every type of a body, each once."""
-    found: dict[str, Any] = {repr(Problem): Problem}
+    found: dict[str, Any] = {}
     for route in routes:
-        for type in (route.body, *route.answers.values()):
-            if type is not None and type is not bytes:
+        refusals = [face.refusal_type(status) for status in _codes_by_status(route, face)]
+        for type in (route.body, *route.answers.values(), *refusals):
+            if type is not None and type is not bytes and not isinstance(type, Mapping):
                 found[repr(type)] = type
     return list(found.values())
 
 
-def _operation(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
+def _codes_by_status(route: Route, face: Face) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for code in errors_of(route):
+        for status in face.statuses(code):
+            found.setdefault(status, []).append(code)
+    return dict(sorted(found.items()))
+
+
+def _operation(route: Route, face: Face, schemas: Mapping[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.says,
         "tags": [route.path.lstrip("/").removeprefix("v1/").split("/")[0].split(":")[0]],
         "parameters": _parameters(route),
-        "responses": _responses(route, schemas),
+        "responses": _responses(route, face, schemas),
     }
     if route.verb is None:
         operation["security"] = (
@@ -137,7 +140,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "schema": {"type": "string"},
-            "description": _PARAMETERS[name],
+            "description": _PARAMETERS.get(name, "An id."),
         }
         for name in _PARAMETER.findall(route.path)
     ]
@@ -174,7 +177,7 @@ def _query_parameter(parameter: Parameter) -> dict[str, Any]:
     return described
 
 
-def _responses(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
+def _responses(route: Route, face: Face, schemas: Mapping[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, type in route.answers.items():
         response: dict[str, Any] = {"description": _DESCRIPTIONS[status]}
@@ -185,65 +188,28 @@ def _responses(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
                 for media in route.answer_media
             }
         responses[str(status)] = response
-    by_status: dict[int, list[str]] = {}
-    for code in errors_of(route):
-        by_status.setdefault(STATUS[code], []).append(code)
-    for status, codes in sorted(by_status.items()):
-        if len(codes) == 1:
-            responses[str(status)] = {"$ref": f"#/components/responses/{codes[0]}"}
-        else:
-            responses[str(status)] = _error(*codes)
+    for status, codes in _codes_by_status(route, face).items():
+        responses[str(status)] = _refusal(status, codes, face, schemas)
     return responses
 
 
-def _error(*codes: str) -> dict[str, Any]:
-    title = TITLES[STATUS[codes[0]]]
-    narrowed = {"properties": {"code": {"enum": list(codes)}}}
-    return {
-        "description": f"{title}: {', '.join(codes)}",
-        "content": {
-            _PROBLEM_MEDIA: {"schema": {"allOf": [{"$ref": _REF.format(name="Problem")}, narrowed]}}
-        },
-    }
+def _refusal(
+    status: int, codes: Sequence[str], face: Face, schemas: Mapping[str, Any]
+) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": f"{TITLES[status]}: {', '.join(codes)}"}
+    type = face.refusal_type(status)
+    if type is not None:
+        schema = _schema(type, schemas)
+        if face.shows_codes:
+            schema = {"allOf": [schema, {"properties": {"code": {"enum": list(codes)}}}]}
+        described["content"] = {face.refusal_media: {"schema": schema}}
+    return described
 
 
 def _schema(type: Any, schemas: Mapping[str, Any]) -> Any:
+    if isinstance(type, Mapping):
+        return type
     return {"type": "string", "format": "binary"} if type is bytes else schemas[repr(type)]
-
-
-def _add_kinds(
-    paths: Mapping[str, Any], components: dict[str, Any], kinds: Mapping[str, Kind]
-) -> None:
-    """The schemas of every kind, and the body of a submission as one of them."""
-    choices: list[Any] = []
-    for name in sorted(kinds):
-        for half, type in (("spec", kinds[name].spec), ("result", kinds[name].result)):
-            components[f"{name}.{half}"] = _with_id(schema_of(type), f"{name}.{half}")
-        narrowed = {
-            "properties": {
-                "kind": {"const": name},
-                "spec": {"$ref": _REF.format(name=f"{name}.spec")},
-            }
-        }
-        choices.append({"allOf": [{"$ref": _REF.format(name="SubmitBody")}, narrowed]})
-    if choices:
-        content = paths["/v1/operations"]["post"]["requestBody"]["content"]
-        content["application/json"]["schema"] = {"oneOf": choices}
-
-
-def _with_id(schema: Any, prefix: str) -> Any:
-    """The schema with its $defs found inside of this document's components."""
-    base = _REF.format(name=prefix) + "/$defs/"
-    if isinstance(schema, dict):
-        return {
-            key: value.replace("#/$defs/", base)
-            if key == "$ref" and isinstance(value, str)
-            else _with_id(value, prefix)
-            for key, value in schema.items()
-        }
-    if isinstance(schema, list):
-        return [_with_id(item, prefix) for item in schema]
-    return schema
 
 
 _DESCRIPTIONS: Final = {
