@@ -49,9 +49,9 @@ async def open_endpoint(
         return
     if model.folder is None:
         raise Unavailable(f"model {model.name!r} is served nowhere")
-    adapter = folder if model.files else None
+    tuned = folder if model.files else None
     async with (
-        start_local_server(Path(model.folder), name=model.upstream, adapter=adapter) as server,
+        start_local_server(Path(model.folder), name=model.upstream, tuned=tuned) as server,
         _client(model) as http,
     ):
         yield Endpoint(base_url=server.base_url, api_key=server.key, model=server.name, http=http)

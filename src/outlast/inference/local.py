@@ -21,7 +21,8 @@ import msgspec
 
 from outlast.operations.errors import Unavailable
 
-EXTRA: Final = ("torch", "transformers", "peft")
+_SERVING: Final = ("torch", "transformers", "peft")
+_TRAINING: Final = (*_SERVING, "trl", "datasets")
 NOT_INSTALLED: Final = "local models need the extra `finetuning`: pip install 'outlast[finetuning]'"
 
 ADAPTER_CONFIG: Final = "adapter_config.json"
@@ -69,8 +70,13 @@ class LocalServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_installed() -> bool:
-    """Whether the extra `finetuning` is there. Imports nothing of it."""
-    return all(importlib.util.find_spec(name) is not None for name in EXTRA)
+    """Whether a local model can be served here. Imports nothing."""
+    return all(importlib.util.find_spec(name) is not None for name in _SERVING)
+
+
+def can_train() -> bool:
+    """Whether a local model can be trained here. Imports nothing."""
+    return all(importlib.util.find_spec(name) is not None for name in _TRAINING)
 
 
 @asynccontextmanager
