@@ -1,7 +1,5 @@
 """The tables that the statements of these tests read, as the views of four sources."""
 
-import math
-
 import duckdb
 import pytest
 
@@ -34,15 +32,3 @@ def connection():
 def run(connection):
     """The rows of a YQL statement."""
     return lambda query: connection.sql(translate(query, 4)).fetchall()
-
-
-@pytest.fixture(scope="module")
-def same():
-    """Whether two values are one in the sense of a golden: NaN is NaN, and NULL only NULL."""
-
-    def same(value, wanted):
-        if isinstance(wanted, float) and math.isnan(wanted):
-            return isinstance(value, float) and math.isnan(value)
-        return value == wanted and (value is None) == (wanted is None)
-
-    return same

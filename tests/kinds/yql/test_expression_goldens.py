@@ -3,24 +3,12 @@
 Each case names the rule it rests on. The tables stand in `conftest.py`.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from math import inf, nan
-from typing import Any
 
 import duckdb
 import pytest
-
-
-@dataclass(frozen=True)
-class Golden:
-    """A statement, the rows it has, and the rule of the documentation that says so."""
-
-    says: str
-    query: str
-    rows: list[tuple[Any, ...]]
-    rule: str
-
+from yql_goldens import Golden, check_golden, parameters
 
 GOLDENS = [
     Golden(
@@ -202,12 +190,9 @@ GOLDENS = [
 ]
 
 
-@pytest.mark.parametrize("golden", [pytest.param(case, id=case.says) for case in GOLDENS])
-def test_means_what_ydb_documents(run, same, golden: Golden):
-    rows = run(golden.query)
-    assert [len(row) for row in rows] == [len(row) for row in golden.rows]
-    pairs = zip(rows, golden.rows, strict=True)
-    assert all(same(*pair) for row in pairs for pair in zip(*row, strict=True)), (rows, golden.rule)
+@pytest.mark.parametrize("golden", parameters(GOLDENS))
+def test_means_what_ydb_documents(run, golden):
+    check_golden(run(golden.query), golden)
 
 
 def test_a_cut_inside_of_a_character_ends_the_query(run):

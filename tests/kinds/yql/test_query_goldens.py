@@ -3,25 +3,13 @@
 Each case names the rule it rests on. The tables stand in `conftest.py`.
 """
 
-from dataclasses import dataclass
 from math import nan
-from typing import Any
 
 import duckdb
 import pytest
+from yql_goldens import Golden, check_golden, parameters
 
 from outlast.kinds.yql import translate
-
-
-@dataclass(frozen=True)
-class Golden:
-    """A statement, the rows it has, and the rule of the documentation that says so."""
-
-    says: str
-    query: str
-    rows: list[tuple[Any, ...]]
-    rule: str
-
 
 GOLDENS = [
     Golden(
@@ -210,12 +198,9 @@ GOLDENS = [
 ]
 
 
-@pytest.mark.parametrize("golden", [pytest.param(case, id=case.says) for case in GOLDENS])
-def test_means_what_ydb_documents(run, same, golden: Golden):
-    rows = run(golden.query)
-    assert [len(row) for row in rows] == [len(row) for row in golden.rows]
-    pairs = zip(rows, golden.rows, strict=True)
-    assert all(same(*pair) for row in pairs for pair in zip(*row, strict=True)), (rows, golden.rule)
+@pytest.mark.parametrize("golden", parameters(GOLDENS))
+def test_means_what_ydb_documents(run, golden):
+    check_golden(run(golden.query), golden)
 
 
 def test_a_sum_of_integers_stays_a_64_bit_integer(connection):

@@ -42,27 +42,47 @@ def test_a_query_past_a_limit_is_refused_at_once(says, query):
         translate(query, 1)
 
 
+SAMPLES = {
+    "Ensure": "1, true",
+    "IF": "true, 1",
+    "ListAll": "[true]",
+    "ListAny": "[true]",
+    "ListExtend": "[1]",
+    "ListFlatten": "[[1]]",
+    "ListFromRange": "1, 2",
+    "ListReplicate": "1, 2",
+    "NANVL": "1.0, 2.0",
+    "SUBSTRING": "'a', 0",
+    "String::JoinFromList": "['a'], ','",
+    "String::Substring": "'a', 0",
+    "Unicode::JoinFromList": "['a'], ','",
+    "Unicode::Substring": "'a', 0",
+}
+FIRST = {"List": "[1]", "Math": "1.0", "Date": "Date('2024-01-01')", "ABS": "1", "LIKE": "true"}
+REST = {"List": "1", "Math": "1.0", "Date": "1"}
+
+
+def arguments_of(function):
+    if function.name in SAMPLES:
+        return SAMPLES[function.name]
+    start = function.name[:4]
+    if function.name.startswith("DateTime::From"):
+        return "1"
+    first, other = FIRST.get(start, "'a'"), REST.get(start, "'a'")
+    return ", ".join([first, *[other] * (function.arguments_min - 1)][: function.arguments_min])
+
+
 def test_every_function_of_the_tables_has_a_summary_and_binds(run):
-    samples = {"Math": "1.0", "DateTime": "Date('2024-01-01')", "Unicode": "'a'", "String": "'a'"}
     for function in FUNCTIONS.values():
         assert function.summary
-        module = function.name.partition("::")[0]
-        value = "[1]" if function.name.startswith("List") else samples.get(module, "1.0")
-        if function.name in {"LENGTH", "LEN", "SUBSTRING", "StartsWith", "EndsWith"}:
-            value = "'a'"
-        rest = {"List": "1", "Unicode": "0", "SUBSTRING": "0", "Math": "1.0", "IF": "1"}
-        other = next((rest[key] for key in rest if function.name.startswith(key)), "'a'")
-        other = value if function.name in {"NANVL", "COALESCE", "NVL"} else other
-        if function.name == "IF":
-            value = "true"
-        arguments = [value, *[other] * (function.arguments_min - 1)][: function.arguments_min]
-        run(f"SELECT {function.name}({', '.join(arguments)})")
+        run(f"SELECT {function.name}({arguments_of(function)})")
 
 
 def test_every_aggregate_of_the_tables_has_a_summary_and_binds(run):
     for aggregate in AGGREGATES.values():
         assert aggregate.summary
         first = {"COUNT": "*", "COUNT_IF": "id > 1"}.get(aggregate.name, "id")
+        first = "id > 1" if aggregate.name.startswith("BOOL") else first
         second = "id > 1" if aggregate.name.endswith("_IF") else "1"
         wanted = max(aggregate.arguments_min, 1 if aggregate.name == "COUNT" else 0)
         arguments = [first, second][:wanted]

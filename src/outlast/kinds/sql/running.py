@@ -5,6 +5,7 @@ import outlast.resources.datasets.frugal  # noqa: F401  # isort: skip  it must c
 import asyncio
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -174,6 +175,8 @@ def _unique(names: Sequence[str]) -> list[str]:
     return given
 
 
+# A type outside of the subset shows only when the query is bound: as a key that no struct has.
+_REFUSED: Final = re.compile(r'Could not find key "yql subset: ([^"]*)" in struct', re.IGNORECASE)
 _FAILURES: Final = (duckdb.Error, pa.ArrowException, OSError, MemoryError, Invalid)
 
 
@@ -192,4 +195,6 @@ def _failure(error: Exception, workdir: Path) -> Fatal:
         return Fatal("out_of_memory", f"the query needs too much memory: {reason}"[:500])
     if "Arrow Appender" in reason:
         return Fatal("result_too_large", "the values of some rows together exceed 2 GiB")
+    if (refused := _REFUSED.search(reason)) is not None:
+        reason = f"YQL subset: {refused[1]}"
     return Fatal("query_failed", reason[:500] or type(error).__name__)

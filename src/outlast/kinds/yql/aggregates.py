@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from outlast.kinds.yql.building import Unfit
 from outlast.kinds.yql.duckdb_text import FLOATS, SIGNED, UNSIGNED, by_type
 
 _NUMBERS: tuple[str, ...] = (*SIGNED, *UNSIGNED, *FLOATS)
@@ -82,9 +83,48 @@ def _where(build: Callable[[Call], str]) -> Callable[[Call], str]:
 
 
 def _list(call: Call) -> str:
-    (value,) = call.arguments
+    value, *limit = call.arguments
     values = f"list({call.distinct}{value}) FILTER (WHERE {value} IS NOT NULL){call.over}"
-    return f"COALESCE({values}, [])"
+    most = _whole(limit[0]) if limit else 0
+    return f"COALESCE({values}, [])" if not most else f"COALESCE({values}, [])[:{most}]"
+
+
+def _distinct_list(call: Call) -> str:
+    return _list(Call(call.arguments, call.over, "DISTINCT "))
+
+
+def _extremes(function: str) -> Callable[[Call], str]:
+    def build(call: Call) -> str:
+        value, count = call.arguments
+        if not _whole(count):
+            raise Unfit("takes a number of items above 0")
+        return f"{function}({value}, {count}){call.over}"
+
+    return build
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit():
+        raise Unfit("takes a plain integer as its last argument")
+    return int(text)
+
+
+def _logical(decisive: str, otherwise: str) -> Callable[[Call], str]:
+    def build(call: Call) -> str:
+        # NULL is not skipped: it wins over all values but the decisive one.
+        (value,) = call.arguments
+        decided = f"count(CASE WHEN {value} IS {decisive} THEN 1 END){call.over} > 0"
+        unknown = f"count({value}){call.over} < count(*){call.over} OR count(*){call.over} = 0"
+        return f"CASE WHEN {decided} THEN {decisive} WHEN {unknown} THEN NULL ELSE {otherwise} END"
+
+    return build
+
+
+def _parity(call: Call) -> str:
+    (value,) = call.arguments
+    unknown = f"count({value}){call.over} < count(*){call.over} OR count(*){call.over} = 0"
+    odd = f"count(CASE WHEN {value} THEN 1 END){call.over} % 2 = 1"
+    return f"CASE WHEN {unknown} THEN NULL ELSE {odd} END"
 
 
 def _spread(function: str, *, sample: bool) -> Callable[[Call], str]:
@@ -113,8 +153,20 @@ _AGGREGATES = (
     Aggregate("SOME", 1, 1, _plain("any_value"), "the value of some row"),
     Aggregate("MAX_BY", 2, 2, _plain("arg_max_null"), "x of the row where y is greatest"),
     Aggregate("MIN_BY", 2, 2, _plain("arg_min_null"), "x of the row where y is least"),
-    Aggregate("AGGREGATE_LIST", 1, 1, _list, "values not NULL, in no order", distinct=True),
-    Aggregate("AGG_LIST", 1, 1, _list, "same as AGGREGATE_LIST", distinct=True),
+    Aggregate(
+        "AGGREGATE_LIST", 1, 2, _list, "values not NULL, at most n, in no order", distinct=True
+    ),
+    Aggregate("AGG_LIST", 1, 2, _list, "same as AGGREGATE_LIST", distinct=True),
+    Aggregate("AGGREGATE_LIST_DISTINCT", 1, 2, _distinct_list, "its different values"),
+    Aggregate("AGG_LIST_DISTINCT", 1, 2, _distinct_list, "same"),
+    Aggregate("TOP", 2, 2, _extremes("max"), "the n greatest values"),
+    Aggregate("BOTTOM", 2, 2, _extremes("min"), "the n least values"),
+    Aggregate("BOOL_AND", 1, 1, _logical("FALSE", "TRUE"), "all true; NULL is not skipped"),
+    Aggregate("BOOL_OR", 1, 1, _logical("TRUE", "FALSE"), "any true; NULL is not skipped"),
+    Aggregate("BOOL_XOR", 1, 1, _parity, "an odd number true; NULL is not skipped"),
+    Aggregate("BIT_AND", 1, 1, _plain("bit_and"), "bits that all integers have"),
+    Aggregate("BIT_OR", 1, 1, _plain("bit_or"), "bits that any integer has"),
+    Aggregate("BIT_XOR", 1, 1, _plain("bit_xor"), "bits that an odd number of integers have"),
 )
 _SPREADS = tuple(
     Aggregate(name, 1, 1, _spread(function, sample=sample), summary)

@@ -1,15 +1,17 @@
 """Renders calls by name: functions, aggregates, typed literals, lambdas, and CAST."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from sqlglot import exp
 
 from outlast.kinds.yql.aggregates import AGGREGATES, Aggregate, Call
+from outlast.kinds.yql.building import Unfit
 from outlast.kinds.yql.casts import CASTS, cast
 from outlast.kinds.yql.duckdb_text import quote_name
-from outlast.kinds.yql.functions import FUNCTIONS, Unfit, call, key_of, moment_literal
+from outlast.kinds.yql.functions import FUNCTIONS, call, key_of, moment_literal
+from outlast.kinds.yql.json_paths import render_json_query
 from outlast.kinds.yql.parsing import YdbLambdaBlock
 from outlast.kinds.yql.scope import Function, Names, Scalar, Scope
 
@@ -45,10 +47,8 @@ def render_call(node: exp.Expr, scope: Scope) -> str:
     key = key_of(node.this)
     if key in AGGREGATES:
         return render_aggregate(node, scope)
-    if key in {"listmap", "listfilter"}:
-        return _call_with_lambda(node, scope, key)
-    if key in {name.lower() for name in TYPED_LITERALS}:
-        return _typed_literal(node, scope, key)
+    if key in _SPECIAL:
+        return _SPECIAL[key](node, scope)
     if key not in FUNCTIONS:
         raise scope.refuse(f"function {node.this}", "is not in the subset", node)
     arguments = [scope.sql(argument) for argument in node.expressions]
@@ -56,6 +56,13 @@ def render_call(node: exp.Expr, scope: Scope) -> str:
         return call(FUNCTIONS[key], arguments)
     except Unfit as unfit:
         raise scope.refuse(f"function {node.this}", str(unfit), node) from None
+
+
+def _grouping(node: exp.Expr, scope: Scope) -> str:
+    """GROUPING: a bit for each column, set where the row is a subtotal over it."""
+    if not node.expressions or not all(isinstance(key, exp.Column) for key in node.expressions):
+        raise scope.refuse("function GROUPING", "takes columns of GROUP BY", node)
+    return f"GROUPING({', '.join(scope.sql(key) for key in node.expressions)})"
 
 
 def render_aggregate(node: exp.Expr, scope: Scope, over: str = "", nulls: str = "") -> str:
@@ -73,7 +80,10 @@ def render_aggregate(node: exp.Expr, scope: Scope, over: str = "", nulls: str = 
         raise scope.refuse(construct, "takes no DISTINCT in a window", node)
     if not aggregate.arguments_min <= len(arguments) <= aggregate.arguments_max:
         raise scope.refuse(construct, "is called with too few or too many arguments", node)
-    return f"({aggregate.build(Call(arguments, over, distinct, nulls))})"
+    try:
+        return f"({aggregate.build(Call(arguments, over, distinct, nulls))})"
+    except Unfit as unfit:
+        raise scope.refuse(construct, str(unfit), node) from None
 
 
 def _aggregate_arguments(
@@ -110,7 +120,8 @@ def render_cast(node: exp.Expr, scope: Scope) -> str:
     return sql
 
 
-def _typed_literal(node: exp.Expr, scope: Scope, name: str) -> str:
+def _typed_literal(node: exp.Expr, scope: Scope) -> str:
+    name = str(node.this).lower()
     (first, *rest) = node.expressions or [None]
     if rest or not isinstance(first, exp.Literal) or not first.is_string:
         raise scope.refuse(f"{node.this}(...)", "takes one string literal: use CAST", node)
@@ -144,7 +155,7 @@ def _call_lambda(node: exp.Expr, scope: Scope) -> str:
     return _inline(meaning.tree, arguments, scope.with_names(meaning.names), node)
 
 
-def _call_with_lambda(node: exp.Expr, scope: Scope, key: str) -> str:
+def _call_with_lambda(node: exp.Expr, scope: Scope) -> str:
     construct = f"function {node.this}"
     if len(node.expressions) != 2:  # noqa: PLR2004 - a list and a lambda
         raise scope.refuse(construct, "takes a list and a lambda", node)
@@ -159,7 +170,7 @@ def _call_with_lambda(node: exp.Expr, scope: Scope, key: str) -> str:
     # Numbered, so that an inner lambda can never hide the item of an outer one.
     item = quote_name(f"$item{next(scope.numbers)}")
     body = _inline(function, [Scalar(item)], inside, node)
-    mapped = "list_transform" if key == "listmap" else "list_filter"
+    mapped = "list_transform" if key_of(str(node.this)) == "listmap" else "list_filter"
     return f"{mapped}({scope.sql(items)}, lambda {item}: {body})"
 
 
@@ -180,3 +191,12 @@ def _inline(tree: exp.Lambda, arguments: Sequence[Scalar], scope: Scope, node: e
             names = {**names, name: Scalar(scope.with_names(names).sql(assignment.this))}
         body = body.this
     return scope.with_names(names).sql(body)
+
+
+_SPECIAL: Mapping[str, Callable[[exp.Expr, Scope], str]] = {
+    **{name.lower(): _call_with_lambda for name in HIGHER_ORDER},
+    **{name.lower(): _typed_literal for name in TYPED_LITERALS},
+    "jsonquery": render_json_query,
+    "grouping": _grouping,
+}
+"""The calls that look at the tree of their arguments."""

@@ -9,7 +9,8 @@ from outlast.kinds.yql.calls import render_call, render_cast
 from outlast.kinds.yql.duckdb_text import INTEGERS, quote_text, unless
 from outlast.kinds.yql.json_paths import render_json_exists, render_json_value
 from outlast.kinds.yql.parsing import YdbJsonExists, YdbJsonValue
-from outlast.kinds.yql.scope import Scalar, Scope, Table, name_of
+from outlast.kinds.yql.patterns import render_match
+from outlast.kinds.yql.scope import Scalar, Scope, Table, name_of, offset_of
 from outlast.kinds.yql.windows import render_window
 
 Renderer = Callable[[exp.Expr, Scope], str]
@@ -190,11 +191,28 @@ def _escape(node: exp.Expr, scope: Scope) -> str:
     return f"({scope.sql(node.this)[1:-1]} ESCAPE {mark})"
 
 
+def _concatenation(node: exp.Expr, scope: Scope) -> str:
+    parts: list[exp.Expr] = []
+    rest: exp.Expr = node
+    while isinstance(rest, exp.DPipe):
+        scope.only(rest, "this", "expression", "safe")
+        parts.append(rest.expression)
+        rest = rest.this
+    operands = [scope.sql(part) for part in (rest, *reversed(parts))]
+    # DuckDB makes text of numbers, and joins lists; YQL does neither.
+    others = " OR ".join(
+        f"typeof({operand}) NOT IN ('VARCHAR', 'BLOB', '\"NULL\"')"
+        for operand in operands
+        if not operand.startswith("'")
+    )
+    joined = f"({' || '.join(operands)})"
+    return unless(others, "|| takes strings: cast what is none", joined) if others else joined
+
+
 def _regexp(node: exp.Expr, scope: Scope) -> str:
     scope.only(node, "this", "expression")
     whole = node.meta.get("ydb_regexp_function") == "Re2::Match"
-    function = "regexp_full_match" if whole else "regexp_matches"
-    return f"{function}({scope.sql(node.this)}, {scope.sql(node.expression)})"
+    return render_match(node, whole, scope)
 
 
 def _case(node: exp.Expr, scope: Scope) -> str:
@@ -203,8 +221,12 @@ def _case(node: exp.Expr, scope: Scope) -> str:
     for branch in node.args["ifs"]:
         scope.only(branch, "this", "true")
         parts.append(f"WHEN {scope.sql(branch.this)} THEN {scope.sql(branch.args['true'])}")
-    if node.args.get("default") is not None:
-        parts.append(f"ELSE {scope.sql(node.args['default'])}")
+    if node.args.get("default") is None:
+        tokens = scope.document.tokens.values()
+        before = [t.start for t in tokens if t.upper == "CASE" and t.start < (offset_of(node) or 0)]
+        advice = "is not in YQL: add ELSE NULL"
+        raise scope.document.refuse("CASE without ELSE", advice, max(before, default=0))
+    parts.append(f"ELSE {scope.sql(node.args['default'])}")
     return f"(CASE{' '.join(parts)} END)"
 
 
@@ -287,7 +309,7 @@ _RENDERERS: Mapping[type[exp.Expr], Renderer] = {
     exp.Mul: _product("*"),
     exp.Div: _quotient,
     exp.Mod: _product("%"),
-    exp.DPipe: _binary("||"),
+    exp.DPipe: _concatenation,
     exp.BitwiseAnd: _binary("&"),
     exp.BitwiseOr: _binary("|"),
     exp.BitwiseXor: _exclusive_or,

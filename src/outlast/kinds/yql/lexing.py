@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from outlast.kinds.yql import limits
-from outlast.kinds.yql.literals import read_number, read_string
+from outlast.kinds.yql.literals import read_number, read_raw_string, read_string
 from outlast.kinds.yql.refusal import QueryRefused, refuse
 
 DIALECT = "YQL subset"
@@ -20,6 +20,7 @@ _TOKEN = re.compile(
   | (?P<block>/\*)
   | (?P<source>\{src_[0-9]+\})
   | (?P<string>'(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*")
+  | (?P<raw>@@(?:@@@@|@(?!@)|[^@])*@@)
   | (?P<name>`[^`\\\x00-\x1f]+`)
   | (?P<number>0[xob][0-9a-fA-F]+[a-zA-Z]* | [0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?[a-zA-Z]*)
   | (?P<parameter>\$[A-Za-z_][A-Za-z0-9_]*)
@@ -105,7 +106,7 @@ def _unreadable(query: str, offset: int) -> tuple[str, str]:
     if character == "`":
         return "quoted name", "is not closed, is empty, or holds an escape"
     if query.startswith("@@", offset):
-        return "@@ string", "is not supported: use quotes"
+        return "string literal", "is not closed"
     return f"character {character!r}", "has no meaning here"
 
 
@@ -115,11 +116,13 @@ def _token(query: str, kind: str, text: str, offset: int) -> tuple[Token, str]:
 
     if kind == "number":
         return Token(kind, text, offset, read_number(text, refuse_literal)), text
-    if kind == "string":
+    if kind in {"string", "raw"}:
         suffix = re.compile(r"[A-Za-z0-9_]*").match(query, offset + len(text))
         tail = suffix.group() if suffix else ""
-        value = read_string(text[1:-1], tail, refuse_literal)
-        return Token(kind, text + tail, offset, value), text + tail
+        read, body = (
+            (read_string, text[1:-1]) if kind == "string" else (read_raw_string, text[2:-2])
+        )
+        return Token("string", text + tail, offset, read(body, tail, refuse_literal)), text + tail
     return Token(kind, text, offset), text
 
 

@@ -63,10 +63,7 @@ def _integer(digits: str, suffix: str, refuse: RefuseLiteral) -> str:
 
 def read_string(body: str, suffix: str, refuse: RefuseLiteral) -> str:
     """A string with C escapes; both String and Utf8 are DuckDB's VARCHAR, so it must be UTF-8."""
-    if suffix.lower() not in {"", "s", "u"}:
-        raise refuse(f"string suffix {suffix!r}", "is not supported: only s and u are")
-    if len(body) > limits.STRING_BYTES_MAX:
-        raise refuse("string literal", f"is longer than {limits.STRING_BYTES_MAX} bytes")
+    _check_string(body, suffix, refuse)
     content = bytearray()
     position = 0
     for match in _ESCAPE.finditer(body):
@@ -78,6 +75,23 @@ def read_string(body: str, suffix: str, refuse: RefuseLiteral) -> str:
         text = content.decode()
     except UnicodeDecodeError:
         raise refuse("string literal", "is not UTF-8: bytes are not in the subset") from None
+    return _quoted(text, refuse)
+
+
+def read_raw_string(body: str, suffix: str, refuse: RefuseLiteral) -> str:
+    """What stands between @@ and @@: no escapes but @@@@, which means @@."""
+    _check_string(body, suffix, refuse)
+    return _quoted(body.replace("@@@@", "@@"), refuse)
+
+
+def _check_string(body: str, suffix: str, refuse: RefuseLiteral) -> None:
+    if suffix.lower() not in {"", "s", "u"}:
+        raise refuse(f"string suffix {suffix!r}", "is not supported: only s and u are")
+    if len(body) > limits.STRING_BYTES_MAX:
+        raise refuse("string literal", f"is longer than {limits.STRING_BYTES_MAX} bytes")
+
+
+def _quoted(text: str, refuse: RefuseLiteral) -> str:
     if "\0" in text:
         raise refuse("string literal", "holds a NUL byte")
     return quote_text(text)

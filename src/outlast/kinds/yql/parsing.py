@@ -33,6 +33,9 @@ __all__ = [
     "parse_statement",
 ]
 
+_OPENING = (TokenType.L_PAREN, TokenType.LT)
+_CLOSING = (TokenType.R_PAREN, TokenType.GT)
+
 
 class YqlSubset(YDB):  # type: ignore[misc]  # the plugin ships no types
     """The plugin's dialect without functions and types of its own."""
@@ -86,8 +89,17 @@ class YqlSubset(YDB):  # type: ignore[misc]  # the plugin ships no types
                 self._match(TokenType.GT) or self.raise_error("Expected '>' after Optional<...")
                 return inner
             self._match(TokenType.PLACEHOLDER)
+            self._skip_type_arguments()
             data_type = exp.DataType(this=exp.DType.USERDEFINED, kind=token.text)
             return data_type.update_positions(token)
+
+        def _skip_type_arguments(self) -> None:
+            # A type with arguments is refused by its name, not by what follows it.
+            depth = 0
+            while self._curr and (depth or self._curr.token_type in _OPENING):
+                depth += self._curr.token_type in _OPENING
+                depth -= self._curr.token_type in _CLOSING
+                self._advance()
 
         def _parse_types(self, *_args: Any, **_kwargs: Any) -> exp.Expr | None:
             return None  # types stand in CAST only, never before a literal

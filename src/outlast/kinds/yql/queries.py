@@ -228,40 +228,67 @@ def _number(node: exp.Expr | None, scope: Scope, place: exp.Expr) -> float:
 def _flatten(node: exp.Expr, scope: Scope) -> str:
     scope.only(node, "this", "expressions", "kind", "grouped")
     kind = node.args.get("kind")
-    if kind not in {None, "LIST"}:
-        raise scope.refuse(f"FLATTEN {kind} BY", "is not in the subset: only LIST is", node)
-    if len(node.expressions) != 1:
-        raise scope.refuse("FLATTEN BY of several columns", "is not in the subset", node)
-    (item,) = node.expressions
-    column = item.this if isinstance(item, exp.Alias) else item
-    if not isinstance(column, exp.Column):
-        raise scope.refuse("FLATTEN BY", "takes a column: use a subquery", node)
+    if kind not in {None, "LIST", "OPTIONAL"}:
+        advice = "is not in the subset: only LIST and OPTIONAL are"
+        raise scope.refuse(f"FLATTEN {kind} BY", advice, node)
     name = _table_name(node.this, scope)
-    values = scope.sql(column)
+    flat, made = render_table(node.this, scope), set[str]()
+    for item in node.expressions:
+        column = item.this if isinstance(item, exp.Alias) else item
+        if not isinstance(column, exp.Column):
+            raise scope.refuse("FLATTEN BY", "takes columns: use a subquery", node)
+        source = scope.identifier(column.this)
+        target = scope.identifier(item.args["alias"]) if isinstance(item, exp.Alias) else source
+        if {source.lower(), target.lower()} & made:
+            raise scope.refuse(f"FLATTEN BY {source}", "names a column twice", node)
+        made |= {source.lower(), target.lower()}
+        # One after the other: DuckDB would pair the items of two lists, YQL takes every pair.
+        flat = f"({_flattened(flat, scope.sql(column), source, target, kind)})"
+        flat = f"{flat} AS {name}" if name else flat
+    return flat
+
+
+def _flattened(table: str, values: str, source: str, target: str, kind: str | None) -> str:
+    if kind == "OPTIONAL":
+        star = "*" if target == source else f"*, {values} AS {target}"
+        return f"SELECT {star} FROM {table} WHERE {values} IS NOT NULL"  # noqa: S608 - all ours
     if kind is None:
         # Without LIST, YQL would unpack an optional list only to the list itself.
         missing = fail("FLATTEN BY met NULL instead of a list: write FLATTEN LIST BY")
         values = f"CASE WHEN {values} IS NULL THEN {missing} ELSE {values} END"
-    if isinstance(item, exp.Alias):
-        star = f"*, unnest({values}) AS {scope.identifier(item.args['alias'])}"
-    else:
-        star = f"* REPLACE (unnest({values}) AS {scope.identifier(column.this)})"
-    flat = f"SELECT {star} FROM {render_table(node.this, scope)}"  # noqa: S608 - all of it is ours
-    return f"({flat}) AS {name}" if name else f"({flat})"
+    unpacked = f"unnest({values}) AS {target}"
+    star = f"* REPLACE ({unpacked})" if target == source else f"*, {unpacked}"
+    return f"SELECT {star} FROM {table}"  # noqa: S608 - all of it is ours
 
 
 def _group(node: exp.Select, scope: Scope) -> str:
     group = node.args["group"]
-    scope.only(group, "expressions")
+    scope.only(group, "expressions", "rollup", "cube", "grouping_sets")
     keys = [item.this if isinstance(item, exp.Alias) else item for item in group.expressions]
-    if not keys:
-        raise scope.refuse("GROUP BY", "needs a key", group)
     for key in keys:
         if isinstance(key, exp.Literal):
             raise scope.refuse("GROUP BY with a number", "is not in YQL: name the column", group)
     # A key is written with the columns of the table, never with the names of other keys.
     plain = replace(scope, keys={})
-    return "GROUP BY " + ", ".join(plain.sql(key) for key in keys)
+    parts = [plain.sql(key) for key in keys]
+    for name, words in (("rollup", "ROLLUP"), ("cube", "CUBE"), ("grouping_sets", "GROUPING SETS")):
+        for sets in group.args.get(name) or []:
+            scope.only(sets, "expressions")
+            items = ", ".join(_grouped(item, plain) for item in sets.expressions)
+            parts.append(f"{words} ({items})")
+    if not parts:
+        raise scope.refuse("GROUP BY", "needs a key", group)
+    return f"GROUP BY {', '.join(parts)}"
+
+
+def _grouped(item: exp.Expr, scope: Scope) -> str:
+    """A column of ROLLUP, CUBE or GROUPING SETS, or several of them in brackets."""
+    if isinstance(item, exp.Paren | exp.Tuple):
+        columns = [item.this] if isinstance(item, exp.Paren) else item.expressions
+        return f"({', '.join(_grouped(column, scope) for column in columns)})"
+    if not isinstance(item, exp.Column):
+        raise scope.refuse("ROLLUP, CUBE or GROUPING SETS", "takes columns", item)
+    return scope.sql(item)
 
 
 def _count(node: exp.Select, word: str, scope: Scope) -> str:

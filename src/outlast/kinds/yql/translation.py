@@ -16,6 +16,9 @@ _FOREIGN_PAIRS = {
     ("NULLS", "FIRST"): "is not in YQL: NULL is the least value",
     ("NULLS", "LAST"): "is not in YQL: NULL is the least value",
     ("SELECT", "STREAM"): "is not in the subset",
+    ("FROM", "ANY"): "is not in the subset: take one row of each key in a subquery",
+    ("JOIN", "ANY"): "is not in the subset: take one row of each key in a subquery",
+    ("NOTHING", "("): "is not in the subset: use NULL, or CAST(NULL AS ...)",
     ("IN", "COMPACT"): "is not in the subset: leave COMPACT out",
 }
 
