@@ -11,7 +11,6 @@ from datasets_for_tests import manifest_of, parsed
 
 from outlast.operations.errors import InvalidSpec
 from outlast.resources.datasets.calls import BodyArguments
-from outlast.resources.datasets.model import DeclaredColumn
 from outlast.resources.datasets.parsing import parse_body
 from outlast.resources.datasets.reading import export, read_rows
 
@@ -31,7 +30,7 @@ def read_head(head: bytes):
     decoded = msgspec.json.decode(head)
     if "name" not in decoded:
         raise InvalidSpec("name is missing", field_errors={"name": "Field required"})
-    return msgspec.convert(decoded["columns"], tuple[DeclaredColumn, ...]), {"n": decoded["name"]}
+    return {"title": decoded["name"], "columns": decoded["columns"]}
 
 
 def body_answer(folder, body: bytes):
@@ -71,7 +70,7 @@ def test_rows_keep_the_declared_types_and_come_back_as_they_were(tmp_path):
         GOOD | {"o": "y", "j": None},
         GOOD | {"o": None, "j": '"'},
     ]
-    assert answer["head"] == {"n": "n"}
+    assert answer["declaration"]["title"] == "n"
 
 
 @pytest.mark.parametrize(
@@ -104,8 +103,12 @@ def test_a_column_that_is_missing_from_a_row_is_named(tmp_path):
         (b"[1]", "invalid_request", "not a JSON object"),
         (b'{"name":', "invalid_request", "not a JSON object"),
         (b'{"columns":[],"rows":[]}', "invalid_spec", "name is missing"),
-        (b'{"name":"n","columns":[]}', "invalid_spec", "rows are missing"),
-        (b'{"name":"n","columns":[],"rows":[]}', "invalid_request", "no columns"),
+        (
+            b'{"name":"n","columns":[{"name":"a","type":"json"}]}',
+            "invalid_spec",
+            "rows are missing",
+        ),
+        (b'{"name":"n","columns":[],"rows":[]}', "invalid_spec", "1 to 1000 columns"),
         (b'{"name":"n","columns":[{"name":"a","type":"int64"}],"rows":{}}', "invalid_spec", "rows"),
         (
             b'{"name":"n","columns":[{"name":"a","type":"int64"}],"rows":[3]}',

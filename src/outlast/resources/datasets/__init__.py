@@ -11,6 +11,7 @@ from outlast.resources.datasets.model import (
     Version,
 )
 from outlast.resources.datasets.publishing import Publisher
+from outlast.resources.datasets.uploads import Uploads
 
 __all__ = [
     "Column",
@@ -21,5 +22,6 @@ __all__ = [
     "Part",
     "Publisher",
     "Rows",
+    "Uploads",
     "Version",
 ]

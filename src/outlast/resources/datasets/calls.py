@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from outlast.resources.datasets.model import DeclaredColumn
+from outlast.resources.datasets.declaration import DeclaredColumn
 
 Format = Literal["jsonl", "csv", "parquet"]
 GuessedFormat = Literal["auto", "jsonl", "csv", "parquet"]
@@ -35,8 +35,8 @@ class ParseArguments(msgspec.Struct, frozen=True, kw_only=True):
 class BodyArguments(msgspec.Struct, frozen=True, kw_only=True):
     """Which file of the workdir holds a JSON object with the member `rows`.
 
-    `reader` is "module:function". It is given the object without its rows, as bytes, and returns
-    the declared columns, and what the answer shall tell of the rest. It may raise InvalidSpec.
+    `reader` is "module:function": given the object without its rows, as bytes, it returns what a
+    Declaration with columns is made of. It may raise Invalid.
     """
 
     file: str

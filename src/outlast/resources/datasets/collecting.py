@@ -14,6 +14,7 @@ from outlast.resources.datasets import model
 from outlast.resources.datasets.library import delete_dataset
 from outlast.resources.datasets.publishing import DAY
 from outlast.resources.datasets.resolving import dataset_document, version_document
+from outlast.resources.datasets.upload_collecting import UploadCollector
 from outlast.resources.objects import ObjectStore
 from outlast.store.port import AuditEntry, CatalogStore
 
@@ -23,10 +24,11 @@ _ACTOR: Final = "outlast"
 
 
 class Collected(msgspec.Struct, frozen=True, kw_only=True):
-    """How much went: temporary datasets, objects, and what interrupted writes had left."""
+    """How much went: temporary datasets, objects, uploads, what interrupted writes had left."""
 
     datasets: int = 0
     objects: int = 0
+    uploads: int = 0
     leftovers: int = 0
 
 
@@ -49,17 +51,19 @@ class Collector:
         self._objects = objects
         self._now = now
         self._spool = spool
+        self._uploads = UploadCollector(catalog, objects, now=now)
 
     async def collect(self) -> Collected:
         """One round over all tenants."""
-        datasets = objects = 0
+        datasets = objects = uploads = 0
         async for tenant in self._pages(SYSTEM_TENANT, "tenant"):
             datasets += await self.expire(tenant.id)
             objects += await self.sweep(tenant.id)
+            uploads += await self._uploads.collect(tenant.id)
         before = self._now() - DAY
         leftovers = await self._objects.delete_leftovers(before)
         leftovers += await asyncio.to_thread(_delete_old_files, self._spool, before)
-        return Collected(datasets=datasets, objects=objects, leftovers=leftovers)
+        return Collected(datasets=datasets, objects=objects, uploads=uploads, leftovers=leftovers)
 
     async def expire(self, tenant: str) -> int:
         """Delete a tenant's temporary datasets whose time has come; how many."""

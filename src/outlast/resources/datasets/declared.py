@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from outlast.operations.errors import Invalid, InvalidSpec
-from outlast.resources.datasets.model import DeclaredColumn
+from outlast.resources.datasets.declaration import DeclaredColumn
 from outlast.resources.datasets.tables import JSON, AnyArray, check_names, first_line
 from outlast.resources.datasets.text import blocks, check_utf8, open_text
 

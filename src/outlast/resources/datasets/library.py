@@ -8,7 +8,7 @@ waits for a dataset which is deleted meanwhile fails when it starts; one that ru
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +17,16 @@ import msgspec
 from outlast.engine.access import Principal, Verb
 from outlast.engine.preparing import TenantCatalog
 from outlast.operations import ids
-from outlast.operations.errors import Invalid, NotFound, ResourceExists, RevisionMismatch
+from outlast.operations.errors import Invalid, ResourceExists, RevisionMismatch
 from outlast.operations.kind import CatalogWrite, Resource
 from outlast.resources.datasets import model
-from outlast.resources.datasets.calls import Format
+from outlast.resources.datasets.calls import Format, GuessedFormat
+from outlast.resources.datasets.declaration import (
+    Declaration,
+    DeclaredColumn,
+    check_folder,
+    check_title,
+)
 from outlast.resources.datasets.model import (
     Dataset,
     DatasetDocument,
@@ -31,7 +37,7 @@ from outlast.resources.datasets.model import (
 )
 from outlast.resources.datasets.parser import Parser
 from outlast.resources.datasets.publishing import (
-    Origin,
+    Author,
     Publisher,
     check_alias_is_free,
     write_dataset,
@@ -39,6 +45,7 @@ from outlast.resources.datasets.publishing import (
 from outlast.resources.datasets.resolving import (
     as_dataset,
     as_version,
+    dataset_document,
     find_dataset,
     find_version,
     version_document,
@@ -58,7 +65,7 @@ class Datasets:
 
     def __init__(self, store: Store, publisher: Publisher, parser: Parser) -> None:
         self._catalog = store.catalog
-        self._now: Callable[[], int] = store.operations.now
+        self._operations = store.operations
         self._publisher = publisher
         self._parser = parser
 
@@ -68,35 +75,113 @@ class Datasets:
         model.check_dataset_name(name)
         if await self._catalog.read(principal.tenant, model.DATASET, name) is not None:
             raise ResourceExists(f"there is a dataset {name!r} already")
-        dataset_id = ids.make_id(self._now(), ids.random_bits())
+        dataset_id = self.make_id()
         document = DatasetDocument(created_by=principal.member)
         [resource] = await self._catalog.write(
             principal.tenant,
             [write_dataset(dataset_id, document, None, name)],
-            AuditEntry(actor=principal.member, action="dataset.create", target=dataset_id),
+            self._audit(principal, "dataset.create", dataset_id, None),
         )
         return as_dataset(resource)
 
+    async def declare(
+        self, principal: Principal, declaration: Declaration, request_id: str | None = None
+    ) -> Dataset:
+        """A new dataset of declared columns, without a version. Raises InvalidSpec."""
+        principal.require(Verb.SUBMIT)
+        dataset_id = self.make_id()
+        document = declaration.document(principal.member)
+        audit = self._audit(principal, "dataset.create", dataset_id, request_id)
+        [resource] = await self._catalog.write(
+            principal.tenant, [write_dataset(dataset_id, document, None, dataset_id)], audit
+        )
+        return as_dataset(resource)
+
+    async def create_from_body(
+        self,
+        principal: Principal,
+        chunks: AsyncIterator[bytes],
+        reader: str,
+        bytes_max: int,
+        request_id: str | None = None,
+    ) -> Dataset:
+        """A new dataset with the rows of a JSON object as its first version.
+
+        See `Parser.parse_body` for `reader`, and for what this raises.
+        """
+        principal.require(Verb.SUBMIT)
+        async with self._parser.parse_body(chunks, reader, bytes_max) as (parsed, declaration):
+            dataset_id = self.make_id()
+            wish = NewVersion(
+                dataset=dataset_id,
+                version=parsed.manifest.version,
+                manifest=parsed.manifest,
+                files=parsed.files,
+                required=declaration.required,
+                origin="rows",
+            )
+            author = Author(tenant=principal.tenant, created_by=principal.member)
+            made_as = declaration.document(principal.member)
+            writes = await self._publisher.publish_version(author, wish, parsed.folder, made_as)
+            audit = self._audit(principal, "dataset.create", dataset_id, request_id)
+            await self._catalog.write(principal.tenant, writes, audit)
+        return await self.get(principal, dataset_id)
+
     async def find(
-        self, principal: Principal, before_id: str | None = None, limit: int = 50
+        self,
+        principal: Principal,
+        before_id: str | None = None,
+        limit: int = 50,
+        *,
+        project: str | None = None,
     ) -> list[Dataset]:
         """Datasets in descending order of id, from below `before_id` on."""
         principal.require(Verb.READ)
+        fields = {} if project is None else {"project": project}
         found = await self._catalog.find(
-            principal.tenant, model.DATASET, before_id=before_id, limit=limit
+            principal.tenant, model.DATASET, fields=fields, before_id=before_id, limit=limit
         )
-        return [as_dataset(resource) for resource in found]
+        return await self._seen(found)
 
     async def get(self, principal: Principal, ref: str) -> Dataset:
         """One dataset. Raises NotFound."""
-        return as_dataset(await self._dataset(principal, ref))
+        [dataset] = await self._seen([await self._dataset(principal, ref)])
+        return dataset
+
+    async def change(
+        self,
+        principal: Principal,
+        ref: str,
+        *,
+        title: str | None = None,
+        folder: str | None = None,
+        request_id: str | None = None,
+    ) -> Dataset:
+        """Give a dataset another title or folder. Raises InvalidSpec, NotFound, Forbidden."""
+        changes: dict[str, str] = {}
+        if title is not None:
+            changes["title"] = check_title(title)
+        if folder is not None:
+            changes["folder"] = check_folder(folder)
+        for _ in range(_RACES_MAX):
+            found = await self._dataset(principal, ref)
+            document = dataset_document(found)
+            principal.require_over(document.created_by)
+            document = msgspec.structs.replace(document, **changes)
+            audit = self._audit(principal, "dataset.change", found.id, request_id)
+            # What is published meanwhile changes the revision: then look again.
+            with contextlib.suppress(RevisionMismatch):
+                write = write_dataset(found.id, document, found, found.name)
+                await self._catalog.write(principal.tenant, [write], audit)
+                return await self.get(principal, found.id)
+        raise RevisionMismatch(f"dataset {ref!r} keeps changing")
 
     async def delete(self, principal: Principal, ref: str) -> None:
         """Delete a dataset with all of its versions. Raises NotFound, Forbidden."""
         for _ in range(_RACES_MAX):
             dataset = await self._dataset(principal, ref)
             principal.require_over(as_dataset(dataset).created_by)
-            audit = AuditEntry(actor=principal.member, action="dataset.delete", target=dataset.id)
+            audit = self._audit(principal, "dataset.delete", dataset.id, None)
             # A version that is published meanwhile changes the revision: then look again.
             with contextlib.suppress(RevisionMismatch):
                 await delete_dataset(self._catalog, dataset, audit)
@@ -108,8 +193,9 @@ class Datasets:
         principal: Principal,
         ref: str,
         chunks: AsyncIterator[bytes],
-        format: Format,
+        format: GuessedFormat,
         *,
+        columns: tuple[DeclaredColumn, ...] | None = None,
         version_name: str | None = None,
         request_id: str | None = None,
     ) -> Version:
@@ -117,20 +203,22 @@ class Datasets:
 
         Raises NotFound, TooLarge, Invalid for what cannot be parsed (saying where), and
         ResourceExists if the dataset has a version of that name. Without a name the same bytes may
-        be uploaded again: they are the same version.
+        be uploaded again: they are the same version. With `columns` they must have these.
         """
         principal.require(Verb.SUBMIT)
         dataset = await self._dataset(principal, ref)
         catalog = TenantCatalog(self._catalog, principal.tenant)
         if version_name is not None:
             await check_alias_is_free(catalog, dataset.id, version_name)
-        async with self._parser.parse(chunks, format) as parsed:
+        async with self._parser.parse(chunks, format, columns) as parsed:
             wish = NewVersion(
                 dataset=dataset.id,
                 version=parsed.manifest.version,
                 manifest=parsed.manifest,
                 files=parsed.files,
                 version_name=version_name,
+                must_exist=True,
+                required=tuple(one.name for one in columns or () if not one.is_optional),
             )
             await self._publish(principal, wish, parsed.folder, request_id)
         dataset = await self._dataset(principal, dataset.id)
@@ -194,6 +282,25 @@ class Datasets:
             async for chunk in chunks:
                 yield chunk
 
+    def make_id(self) -> str:
+        """An id for a new dataset."""
+        return ids.make_id(self._operations.now(), ids.random_bits())
+
+    async def _seen(self, found: Sequence[Resource]) -> list[Dataset]:
+        """Datasets as callers see them: how those stand that operations make, these know."""
+        makers = {one.fields[model.OWNER]: one for one in found if model.OWNER in one.fields}
+        tenant = found[0].tenant if found else None
+        operations = await self._operations.get(tenant, list(makers)) if makers else ()
+        known = {operation.id: operation for operation in operations if operation is not None}
+        return [as_dataset(one, known.get(one.fields.get(model.OWNER, ""))) for one in found]
+
+    def _audit(
+        self, principal: Principal, action: str, target: str, request_id: str | None
+    ) -> AuditEntry:
+        return AuditEntry(
+            actor=principal.member, action=action, target=target, request_id=request_id
+        )
+
     async def _dataset(self, principal: Principal, ref: str) -> Resource:
         principal.require(Verb.READ)
         return await find_dataset(TenantCatalog(self._catalog, principal.tenant), ref)
@@ -205,18 +312,11 @@ class Datasets:
     async def _publish(
         self, principal: Principal, wish: NewVersion, folder: Path, request_id: str | None
     ) -> None:
-        origin = Origin(tenant=principal.tenant, created_by=principal.member)
-        audit = AuditEntry(
-            actor=principal.member,
-            action="dataset.upload",
-            target=wish.dataset,
-            request_id=request_id,
-            data={"version": wish.version},
-        )
+        author = Author(tenant=principal.tenant, created_by=principal.member)
+        audit = self._audit(principal, "dataset.upload", wish.dataset, request_id)
+        audit = msgspec.structs.replace(audit, data={"version": wish.version})
         for _ in range(_RACES_MAX):
-            writes = await self._publisher.publish_version(origin, wish, folder)
-            if any(w.type == model.DATASET and w.expected_revision == 0 for w in writes):
-                raise NotFound(f"dataset {wish.dataset!r} was deleted meanwhile")
+            writes = await self._publisher.publish_version(author, wish, folder)
             try:
                 await self._catalog.write(principal.tenant, writes, audit)
             except (RevisionMismatch, ResourceExists):

@@ -12,6 +12,7 @@ so that the versions of a dataset list by age, and an alias is taken once and fo
 
 import hashlib
 import re
+from enum import StrEnum
 from typing import Final, Literal
 
 import msgspec
@@ -22,6 +23,8 @@ from outlast.operations.errors import Invalid, InvalidSpec
 DATASET: Final = "dataset"
 VERSION: Final = "dataset_version"
 ALIAS: Final = "dataset_alias"
+OWNER: Final = "operation_id"
+"""The indexed field of a dataset that an operation makes the first version of."""
 
 COLUMNS_MAX: Final = 10_000
 PARTS_MAX: Final = 10_000
@@ -46,15 +49,8 @@ class Column(msgspec.Struct, frozen=True):
     type: str
 
 
-DeclaredType = Literal["string", "int64", "double", "boolean", "json"]
-
-
-class DeclaredColumn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A column as a caller declares it. Unless it is optional, no row may be without a value."""
-
-    name: str
-    type: DeclaredType
-    is_optional: bool = False
+Origin = Literal["rows", "upload", "operation", "s3"]
+"""Where a version came from."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +83,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 class DatasetDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What the catalog keeps of a dataset. `version_count` numbers the versions.
 
-    `expire_at` is when a temporary dataset may be collected.
+    `expire_at` is when a temporary dataset may be collected. `title`, unlike the name, may be that
+    of others too. `columns` are those of the current version, or, while there is none, those that
+    were declared; those of `required` were declared to be without nulls. `origin` says where the
+    current version came from.
     """
 
     created_by: str
@@ -95,6 +94,12 @@ class DatasetDocument(msgspec.Struct, frozen=True, kw_only=True):
     version_count: int = 0
     is_temporary: bool = False
     expire_at: int | None = None
+    title: str | None = None
+    folder: str | None = None
+    project: str | None = None
+    columns: tuple[Column, ...] = ()
+    required: tuple[str, ...] = ()
+    origin: Origin | None = None
 
 
 class VersionDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,8 +118,24 @@ class AliasDocument(msgspec.Struct, frozen=True, kw_only=True):
     version: str
 
 
+class DatasetStatus(StrEnum):
+    """Whether a dataset can be read."""
+
+    DRAFT = "draft"
+    """Nothing was published yet."""
+    PENDING = "pending"
+    """The operation that makes its first version has not ended."""
+    READY = "ready"
+    """It has a version."""
+    FAILED = "failed"
+    """The operation that should have made its first version ended without."""
+
+
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset as callers see it. `current_version` is None until something was published."""
+    """A dataset as callers see it. `current_version` is None until something was published.
+
+    `operation_id` is what makes its first version, and `error` says why that failed.
+    """
 
     id: str
     name: str
@@ -123,6 +144,15 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: int
     created_by: str
     is_temporary: bool
+    status: DatasetStatus
+    error: str | None
+    operation_id: str | None
+    title: str | None
+    folder: str | None
+    project: str | None
+    columns: tuple[Column, ...]
+    required: tuple[str, ...]
+    origin: Origin | None
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +183,8 @@ class NewVersion(msgspec.Struct, frozen=True, kw_only=True, tag="dataset_version
     `dataset` is the id or name of a dataset, or the id of one to be made. `files` are the Parquet
     files, one for each part of the manifest, in order. `version` is what the handler already told
     in its result: the manifest's own, or nothing is published. A temporary dataset bears the
-    operation's id.
+    operation's id. `must_exist`: a dataset that is gone is not made anew. `required` names columns
+    that were declared and found to be without nulls.
     """
 
     dataset: str
@@ -162,6 +193,9 @@ class NewVersion(msgspec.Struct, frozen=True, kw_only=True, tag="dataset_version
     files: tuple[str, ...]
     version_name: str | None = None
     is_temporary: bool = False
+    must_exist: bool = False
+    required: tuple[str, ...] = ()
+    origin: Origin | None = None
 
 
 def part_key(tenant: str, sha256: str) -> str:
@@ -197,6 +231,21 @@ def version_ref(dataset_id: str, version: str) -> str:
 def alias_ref(dataset_id: str, name: str) -> str:
     """The catalog's id of an alias."""
     return f"{dataset_id}/{name}"
+
+
+def uploads_prefix(tenant: str) -> str:
+    """Where the object store keeps the parts of uploads of a tenant."""
+    return f"tenant/{tenant}/uploads/"
+
+
+def upload_part_key(tenant: str, upload_id: str, part_id: str) -> str:
+    """Where the object store keeps a part of an upload."""
+    return f"{uploads_prefix(tenant)}{upload_id}/{part_id}"
+
+
+def upload_of(key: str) -> str:
+    """The id of the upload that an object is a part of."""
+    return key.split("/")[3]
 
 
 def is_version(text: str) -> bool:

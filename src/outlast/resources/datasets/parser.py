@@ -11,18 +11,21 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from outlast.executors.calls import CallFailed
-from outlast.operations.errors import Conflict, Invalid, TooLarge, Unavailable
+from outlast.operations.errors import Conflict, Invalid, InvalidSpec, TooLarge, Unavailable
 from outlast.resources.datasets import calls, model
 from outlast.resources.datasets.calls import (
+    BodyArguments,
     ExportArguments,
     Format,
+    GuessedFormat,
     ParseArguments,
     RowsArguments,
 )
+from outlast.resources.datasets.declaration import Declaration, DeclaredColumn
 from outlast.resources.datasets.model import Manifest, Part
 from outlast.resources.intake import open_plain
 from outlast.resources.objects import ObjectStore
-from outlast.resources.spooling import disk_errors, spooled
+from outlast.resources.spooling import Spooled, disk_errors, spooled
 
 MEMORY_BYTES: Final = 1024**3
 PAGE_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -30,6 +33,7 @@ _CHUNK_BYTES: Final = 1024 * 1024
 _SECONDS_MIN: Final = 120.0
 _BYTES_PER_SECOND: Final = 2_000_000
 _UPLOAD: Final = "upload"
+_REFUSALS: Final = {one.code: one for one in (Invalid, InvalidSpec, TooLarge)}
 
 
 class Called(Protocol):
@@ -60,11 +64,15 @@ class Sandbox(Protocol):
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts that were made of an upload, as files of a folder, and their manifest."""
+    """The parts that were made of an upload, as files of a folder, and their manifest.
+
+    `declaration` is what a body said of its rows.
+    """
 
     manifest: Manifest
     files: tuple[str, ...]
     folder: Path
+    declaration: Declaration | None = None
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +81,10 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     manifest: Manifest | None = None
     files: tuple[str, ...] = ()
     file: str | None = None
+    declaration: Declaration | None = None
     code: str | None = None
     message: str = ""
+    field_errors: dict[str, str] = {}
 
 
 class Parser:
@@ -90,19 +100,55 @@ class Parser:
         self._upload_bytes_max = upload_bytes_max
 
     @contextlib.asynccontextmanager
-    async def parse(self, chunks: AsyncIterator[bytes], format: Format) -> AsyncIterator[Parsed]:
+    async def parse(
+        self,
+        chunks: AsyncIterator[bytes],
+        format: GuessedFormat,
+        columns: tuple[DeclaredColumn, ...] | None = None,
+    ) -> AsyncIterator[Parsed]:
         """Spool a stream and make parts of it. Raises TooLarge, or Invalid saying what is wrong."""
-        async with spooled(self._spool, chunks, self._upload_bytes_max) as upload:
-            arguments = ParseArguments(file=_UPLOAD, format=format)
-            inputs = {_UPLOAD: upload.path}
-            async with (
-                _blaming_the_bytes(),
-                self._call(calls.PARSE, arguments, inputs, upload.bytes) as (answer, folder),
-            ):
-                if answer.manifest is None:
-                    raise Unavailable("the parser gave no manifest")
-                manifest = model.check_manifest(answer.manifest)
-                yield Parsed(manifest=manifest, files=answer.files, folder=folder)
+        arguments = ParseArguments(file=_UPLOAD, format=format, columns=columns)
+        async with (
+            spooled(self._spool, chunks, self._upload_bytes_max) as upload,
+            self._parts(calls.PARSE, arguments, upload) as parsed,
+        ):
+            yield parsed
+
+    @contextlib.asynccontextmanager
+    async def parse_body(
+        self, chunks: AsyncIterator[bytes], reader: str, bytes_max: int
+    ) -> AsyncIterator[tuple[Parsed, Declaration]]:
+        """As `parse`, for rows in a JSON object that says itself what they are.
+
+        `reader` is as BodyArguments says. Raises TooLarge, Invalid, and InvalidSpec, which names
+        fields of a Declaration, or `rows.NUMBER.COLUMN`.
+        """
+        arguments = BodyArguments(file=_UPLOAD, reader=reader)
+        async with (
+            spooled(self._spool, chunks, bytes_max) as upload,
+            self._parts(calls.PARSE_BODY, arguments, upload) as parsed,
+        ):
+            if parsed.declaration is None:
+                raise Unavailable("the parser gave no declaration")
+            yield parsed, parsed.declaration
+
+    @contextlib.asynccontextmanager
+    async def _parts(
+        self, target: str, arguments: object, upload: Spooled
+    ) -> AsyncIterator[Parsed]:
+        inputs = {_UPLOAD: upload.path}
+        async with (
+            _blaming_the_bytes(),
+            self._call(target, arguments, inputs, upload.bytes) as (answer, folder),
+        ):
+            if answer.manifest is None:
+                raise Unavailable("the parser gave no manifest")
+            yield Parsed(
+                manifest=model.check_manifest(answer.manifest),
+                files=answer.files,
+                folder=folder,
+                declaration=answer.declaration,
+            )
 
     async def rows(self, tenant: str, parts: Sequence[Part], offset: int, limit: int) -> bytes:
         """Rows of some parts, as a JSON array. Raises TooLarge past the size of a page."""
@@ -173,7 +219,8 @@ class Parser:
             except msgspec.ValidationError as error:
                 raise Unavailable("the parser gave no answer that makes sense") from error
             if answer.code is not None:
-                raise (TooLarge if answer.code == TooLarge.code else Invalid)(answer.message)
+                kind = _REFUSALS.get(answer.code, Invalid)
+                raise kind(answer.message, field_errors=answer.field_errors)
             yield answer, called.folder
 
 

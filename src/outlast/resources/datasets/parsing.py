@@ -19,6 +19,7 @@ from outlast.resources.datasets.calls import (
     WriteLimits,
 )
 from outlast.resources.datasets.csv_parsing import read_csv, read_csv_as_text
+from outlast.resources.datasets.declaration import Declaration, DeclaredColumn
 from outlast.resources.datasets.declared import (
     batches_as_declared,
     declared_schema,
@@ -26,7 +27,7 @@ from outlast.resources.datasets.declared import (
     rows_as_declared,
 )
 from outlast.resources.datasets.jsonl_parsing import read_jsonl
-from outlast.resources.datasets.model import DeclaredColumn, Manifest
+from outlast.resources.datasets.model import Manifest
 from outlast.resources.datasets.parquet_parsing import read_parquet
 from outlast.resources.datasets.parts import PartWriter
 from outlast.resources.datasets.tables import use_one_thread
@@ -52,25 +53,29 @@ def parse(arguments: bytes, workdir: Path) -> dict[str, Any]:
 
 
 def parse_body(arguments: bytes, workdir: Path) -> dict[str, Any]:
-    """As `parse`, for rows that stand in a JSON object; "head" is what else the object said."""
+    """As `parse`, for rows in a JSON object. Answers their "declaration" too."""
     call = msgspec.json.decode(arguments, type=BodyArguments)
     use_one_thread()
-    head: Any = None
+    declaration: Declaration | None = None
 
     def write() -> tuple[Manifest, tuple[str, ...]]:
-        nonlocal head
+        nonlocal declaration
         members = _members((workdir / call.file).read_bytes())
         rows = members.pop("rows", None)
         module, _, name = call.reader.partition(":")
         read = getattr(importlib.import_module(module), name)
-        columns, head = read(msgspec.json.encode(members))
+        declaration = msgspec.convert(read(msgspec.json.encode(members)), Declaration)
+        declaration.document("nobody")
         if rows is None:
             raise InvalidSpec("rows are missing", field_errors={"rows": "Field required"})
+        columns = declaration.columns or ()
         batches = rows_as_declared(bytes(rows), columns)
         return _write(workdir, declared_schema(columns), batches, call.limits)
 
     answer = _answer(write)
-    return answer if "code" in answer else answer | {"head": msgspec.to_builtins(head)}
+    if "code" in answer:
+        return answer
+    return answer | {"declaration": msgspec.to_builtins(declaration)}
 
 
 def write_parts(

@@ -12,7 +12,7 @@ import msgspec
 
 from outlast.engine.preparing import TenantCatalog
 from outlast.operations import documents
-from outlast.operations.errors import Conflict, Invalid, ResourceExists
+from outlast.operations.errors import Conflict, Invalid, NotFound, ResourceExists
 from outlast.operations.kind import Catalog, CatalogWrite, Resource
 from outlast.operations.model import SECOND
 from outlast.resources.datasets import model
@@ -31,8 +31,8 @@ DAY: Final = 86_400 * SECOND
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a version comes from."""
+class Author(msgspec.Struct, frozen=True, kw_only=True):
+    """Who makes a version."""
 
     tenant: str
     created_by: str
@@ -78,13 +78,17 @@ class Publisher:
             raise Conflict(f"the new version is malformed: {error}") from error
         if wish.is_temporary and wish.dataset != operation_id:
             raise Conflict("a temporary dataset bears the id of its operation")
-        origin = Origin(tenant=tenant, created_by=created_by, operation_id=operation_id)
-        return await self.publish_version(origin, wish, workdir)
+        author = Author(tenant=tenant, created_by=created_by, operation_id=operation_id)
+        return await self.publish_version(author, wish, workdir)
 
     async def publish_version(
-        self, origin: Origin, wish: NewVersion, workdir: Path
+        self,
+        author: Author,
+        wish: NewVersion,
+        workdir: Path,
+        made_as: DatasetDocument | None = None,
     ) -> Sequence[CatalogWrite]:
-        """As `publish`, for a wish that was checked."""
+        """As `publish`, for a wish that was checked. A dataset that is not there is `made_as`."""
         if wish.manifest.version != wish.version:
             raise Conflict(
                 f"the manifest is that of version {wish.manifest.version}, not of {wish.version}"
@@ -93,16 +97,16 @@ class Publisher:
             raise Conflict(
                 f"{len(wish.files)} files are named for {len(wish.manifest.parts)} parts"
             )
-        catalog = TenantCatalog(self._catalog, origin.tenant)
+        catalog = TenantCatalog(self._catalog, author.tenant)
         expire_at = self._now() + int(self._temporary_days * DAY)
         # Looked at before any byte is copied, so that a name that is taken costs nothing.
-        await plan_writes(catalog, origin, wish, expire_at)
+        await plan_writes(catalog, author, wish, expire_at, made_as)
         for file, part in zip(wish.files, wish.manifest.parts, strict=True):
-            await self._store_part(origin.tenant, workdir, file, part)
-        key = model.manifest_key(origin.tenant, wish.version)
+            await self._store_part(author.tenant, workdir, file, part)
+        key = model.manifest_key(author.tenant, wish.version)
         if not await self._objects.touch(key):
             await self._objects.put_bytes(key, documents.canonical(wish.manifest))
-        return await plan_writes(catalog, origin, wish, expire_at)
+        return await plan_writes(catalog, author, wish, expire_at, made_as)
 
     async def _store_part(self, tenant: str, workdir: Path, file: str, part: Part) -> None:
         """Touch or store one part, having read its bytes once, from a file that cannot change."""
@@ -119,14 +123,20 @@ class Publisher:
 
 
 async def plan_writes(
-    catalog: Catalog, origin: Origin, wish: NewVersion, expire_at: int
+    catalog: Catalog,
+    author: Author,
+    wish: NewVersion,
+    expire_at: int,
+    made_as: DatasetDocument | None = None,
 ) -> list[CatalogWrite]:
     """The writes that make a manifest the current version of a dataset, as the catalog stands.
 
     Each expects what was read, so that a lost race is refused and no version is lost.
     """
     found = await catalog.get(model.DATASET, wish.dataset)
-    dataset = _known(found) if found is not None else _new(origin, wish, expire_at)
+    if found is None and wish.must_exist:
+        raise NotFound(f"dataset {wish.dataset!r} was deleted meanwhile")
+    dataset = _known(found) if found is not None else made_as or _new(author, wish)
     dataset_id = found.id if found is not None else model.check_dataset_id(wish.dataset)
     if wish.version_name is not None:
         await check_alias_is_free(catalog, dataset_id, wish.version_name)
@@ -134,11 +144,18 @@ async def plan_writes(
     if found is not None:
         earlier = await catalog.get(model.VERSION, model.version_ref(dataset_id, wish.version))
     number = dataset.version_count + (1 if earlier is None else 0)
-    dataset = msgspec.structs.replace(dataset, current_version=wish.version, version_count=number)
+    dataset = msgspec.structs.replace(
+        dataset,
+        current_version=wish.version,
+        version_count=number,
+        columns=wish.manifest.columns,
+        required=wish.required,
+        origin=wish.origin or ("operation" if author.operation_id else "upload"),
+    )
     if dataset.is_temporary:
         dataset = msgspec.structs.replace(dataset, expire_at=expire_at)
     writes = [write_dataset(dataset_id, dataset, found, wish.dataset)]
-    version_write = _version_write(dataset_id, number, origin, wish, earlier)
+    version_write = _version_write(dataset_id, number, author, wish, earlier)
     if version_write is not None:
         writes.append(version_write)
     if wish.version_name is not None:
@@ -160,12 +177,18 @@ def write_dataset(
     dataset_id: str, dataset: DatasetDocument, found: Resource | None, name: str
 ) -> CatalogWrite:
     """The write of a dataset's document, if it is still as it was found."""
+    fields = {"temporary": "true"} if dataset.is_temporary else {}
+    if dataset.project is not None:
+        fields["project"] = dataset.project
+    # Whose it is to make the first version matters until there is one.
+    if found is not None and dataset.current_version is None and model.OWNER in found.fields:
+        fields[model.OWNER] = found.fields[model.OWNER]
     return CatalogWrite(
         type=model.DATASET,
         id=dataset_id,
         name=name if found is None else found.name,
         document=documents.encode(dataset),
-        fields={"temporary": "true"} if dataset.is_temporary else {},
+        fields=fields,
         expected_revision=0 if found is None else found.revision,
     )
 
@@ -174,25 +197,21 @@ def _known(found: Resource) -> DatasetDocument:
     return msgspec.json.decode(found.document, type=DatasetDocument)
 
 
-def _new(origin: Origin, wish: NewVersion, expire_at: int) -> DatasetDocument:
-    return DatasetDocument(
-        created_by=origin.created_by,
-        is_temporary=wish.is_temporary,
-        expire_at=expire_at if wish.is_temporary else None,
-    )
+def _new(author: Author, wish: NewVersion) -> DatasetDocument:
+    return DatasetDocument(created_by=author.created_by, is_temporary=wish.is_temporary)
 
 
 def _version_write(
-    dataset_id: str, number: int, origin: Origin, wish: NewVersion, earlier: Resource | None
+    dataset_id: str, number: int, author: Author, wish: NewVersion, earlier: Resource | None
 ) -> CatalogWrite | None:
     """The write of a version that is new, or gets its first name; None if it stands as it is."""
     if earlier is None:
         document = VersionDocument(
             dataset=dataset_id,
             manifest=wish.manifest,
-            created_by=origin.created_by,
+            created_by=author.created_by,
             name=wish.version_name,
-            operation_id=origin.operation_id,
+            operation_id=author.operation_id,
         )
         return CatalogWrite(
             type=model.VERSION,

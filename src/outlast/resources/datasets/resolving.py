@@ -4,11 +4,13 @@ import msgspec
 
 from outlast.operations.errors import NotFound
 from outlast.operations.kind import Catalog, Resource
+from outlast.operations.model import Operation
 from outlast.resources.datasets import model
 from outlast.resources.datasets.model import (
     AliasDocument,
     Dataset,
     DatasetDocument,
+    DatasetStatus,
     Version,
     VersionDocument,
 )
@@ -58,9 +60,13 @@ def version_document(resource: Resource) -> VersionDocument:
     return msgspec.json.decode(resource.document, type=VersionDocument)
 
 
-def as_dataset(resource: Resource) -> Dataset:
-    """A dataset's resource as callers see it."""
+def as_dataset(resource: Resource, maker: Operation | None = None) -> Dataset:
+    """A dataset's resource as callers see it.
+
+    `maker` is the operation of its field OWNER, or None where it has none or that is gone.
+    """
     document = dataset_document(resource)
+    status, error = _status(resource, document, maker)
     return Dataset(
         id=resource.id,
         name=resource.name,
@@ -69,7 +75,32 @@ def as_dataset(resource: Resource) -> Dataset:
         updated_at=resource.updated_at,
         created_by=document.created_by,
         is_temporary=document.is_temporary,
+        status=status,
+        error=error,
+        operation_id=resource.fields.get(model.OWNER),
+        title=document.title,
+        folder=document.folder,
+        project=document.project,
+        columns=document.columns,
+        required=document.required,
+        origin=document.origin,
     )
+
+
+def _status(
+    resource: Resource, document: DatasetDocument, maker: Operation | None
+) -> tuple[DatasetStatus, str | None]:
+    if document.current_version is not None:
+        return DatasetStatus.READY, None
+    if model.OWNER not in resource.fields:
+        return DatasetStatus.DRAFT, None
+    if maker is None:
+        return DatasetStatus.FAILED, "the operation that should have filled it is gone"
+    if not maker.state.is_terminal:
+        return DatasetStatus.PENDING, None
+    if maker.failure is not None:
+        return DatasetStatus.FAILED, maker.failure.message
+    return DatasetStatus.FAILED, f"the operation that should have filled it was {maker.state}"
 
 
 def as_version(resource: Resource) -> Version:
