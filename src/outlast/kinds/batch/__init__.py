@@ -1,0 +1,1 @@
+"""What only `batch_inference` needs: rows, calls, and the ledger of what is finished."""

@@ -1,0 +1,230 @@
+"""Runs a batch: checks its rows, asks for each that is not finished, and publishes the answers."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from outlast.clock import system_clock
+from outlast.inference.endpoints import Endpoint, open_endpoint
+from outlast.inference.rates import RateLimiter
+from outlast.kinds.batch.answers import AnswerWriter
+from outlast.kinds.batch.calling import BackendBroken, Caller
+from outlast.kinds.batch.checking import TWICE, Check, Checked, Problem
+from outlast.kinds.batch.ledger import Ledger
+from outlast.kinds.batch.lines import Lines, Offsets
+from outlast.kinds.batch.plan import BatchPlan
+from outlast.kinds.batch.record import Checkpoint, Outcome
+from outlast.kinds.batch.requests import BadRow, Row, RowReader
+from outlast.operations.errors import Fatal, Retry
+from outlast.operations.kind import Context
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """A batch whose rows are all finished: its checkpoint, and where the lines of its input are."""
+
+    checkpoint: Checkpoint
+    lines: Lines
+    reader: RowReader
+    offsets: Offsets | None
+
+
+class BatchRun:
+    """One attempt of a batch."""
+
+    def __init__(self, plan: BatchPlan, context: Context) -> None:
+        self._plan = plan
+        self._context = context
+        self._lines = Lines([context.workdir / name for name in plan.files])
+        self._reader = RowReader(
+            plan.endpoint,
+            model=None if plan.model is None else plan.model.name,
+            mapping=plan.mapping,
+            is_any_model=plan.replaces_model,
+        )
+        self._offsets = Offsets(context.workdir / "offsets.bin") if plan.is_table else None
+        self._ledger = Ledger(context, source=plan.source)
+        self._counts = self._ledger.counts
+        self._writer = AnswerWriter(self._ledger.checkpoint.name)
+        self._is_exhausted = False
+
+    async def run(self) -> Finished:
+        """Finish every row. Raises Fatal for a batch that cannot be asked, Retry for a backend."""
+        await self._ledger.open()
+        checked = await self._check()
+        self._counts.total = checked.total
+        self._remaining = self._unfinished()
+        if checked.verdict is not None:
+            await self._refuse(checked, checked.verdict)
+        await self._ask(checked)
+        return Finished(self._ledger.checkpoint, self._lines, self._reader, self._offsets)
+
+    async def _check(self) -> Checked:
+        stopped = threading.Event()
+
+        def report(rows: int) -> bool:
+            self._context.report(stage="validating", message=f"{rows} rows checked")
+            return not stopped.is_set()
+
+        report(0)
+        check = Check(self._lines, self._reader, self._context.workdir, self._offsets)
+        try:
+            return await asyncio.to_thread(check.run, report)
+        finally:
+            stopped.set()
+
+    async def _refuse(self, checked: Checked, verdict: str) -> None:
+        """Name every bad row in the error file, and fail."""
+        flushing = asyncio.create_task(self._ledger.keep_flushing(self._report))
+        if not self._counts.finished:
+            self._ledger.note(self._writer.write_refusal(0, None, verdict))
+        for number, line in self._remaining:
+            await self._ledger.room(number)
+            try:
+                self._read(number, line, checked)
+            except BadRow as bad:
+                self._finish_bad(number, bad)
+            else:
+                self._ledger.pass_over(number)
+        self._ledger.close()
+        await flushing
+        rows = [msgspec.to_builtins(problem) for problem in checked.problems]
+        counts = msgspec.to_builtins(self._counts)
+        raise Fatal("invalid_rows", verdict, details={"counts": counts, "rows": rows})
+
+    async def _ask(self, checked: Checked) -> None:
+        if self._counts.finished >= self._counts.total:
+            return
+        async with self._endpoint() as endpoint:
+            self._caller = self._caller_of(endpoint)
+            self._model = endpoint.model
+            flushing = asyncio.create_task(self._ledger.keep_flushing(self._report))
+            asking = asyncio.create_task(self._work_together(checked))
+            self._report()
+            try:
+                await asyncio.wait({asking, flushing}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                asking.cancel()
+                await asyncio.wait({asking})
+                self._ledger.close()
+                await asyncio.wait({flushing})
+        flushing.result()
+        try:
+            asking.result()
+        except BackendBroken as broken:
+            raise Retry(broken.after_seconds, code=broken.code, message=broken.message) from broken
+
+    def _endpoint(self) -> AbstractAsyncContextManager[Endpoint]:
+        model = self._plan.model
+        if model is None:
+            raise Fatal("invalid_rows", "no row names a model that is known here")
+        if model.url is None:
+            self._context.report(stage="loading", message=f"loading model {model.name}")
+        folder = _own_folder(self._context.workdir, self._plan)
+        return open_endpoint(model, self._context.secrets.get("backend_key"), folder=folder)
+
+    def _caller_of(self, endpoint: Endpoint) -> Caller:
+        model = self._plan.model
+        limiter = RateLimiter(
+            requests_per_minute=None if model is None else model.requests_per_minute,
+            tokens_per_minute=None if model is None else model.tokens_per_minute,
+        )
+        return Caller(
+            endpoint,
+            self._plan.endpoint,
+            limiter,
+            clock=system_clock,
+            is_last=lambda: self._is_exhausted,
+            patience=self._plan.patience,
+        )
+
+    def _workers(self) -> int:
+        return 1 if self._plan.model is None else self._plan.model.concurrency
+
+    async def _work_together(self, checked: Checked) -> None:
+        workers = [asyncio.create_task(self._work(checked)) for _ in range(self._workers())]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.wait(workers)
+
+    async def _work(self, checked: Checked) -> None:
+        """Ask for one row after the other. All workers share the rows."""
+        for number, line in self._remaining:
+            await self._ledger.room(number)
+            try:
+                row = self._read(number, line, checked)
+            except BadRow as bad:
+                self._finish_bad(number, bad)
+                continue
+            content, tokens_max = self._request(row)
+            reply = await self._caller.call(content, tokens_max)
+            self._ledger.add_usage(reply.usage)
+            outcome: Outcome = "completed" if reply.message is None else "failed"
+            self._ledger.finish(number, outcome, self._writer.write(number, row.custom_id, reply))
+
+    def _unfinished(self) -> Iterator[tuple[int, bytes]]:
+        expected = 1
+        for number, _, line in self._lines:
+            for blank in range(expected, number):
+                self._ledger.pass_over(blank)
+            expected = number + 1
+            if not self._ledger.is_finished(number):
+                yield number, line
+        self._is_exhausted = True
+
+    def _read(self, number: int, line: bytes, checked: Checked) -> Row:
+        row = self._reader.read(line, number)
+        if number in checked.bad:
+            raise BadRow(TWICE, row.custom_id)
+        return row
+
+    def _finish_bad(self, number: int, bad: BadRow) -> None:
+        message = Problem(number, bad.custom_id, bad.reason).text
+        line = self._writer.write_refusal(number, bad.custom_id, message)
+        self._ledger.finish(number, "invalid", line)
+
+    def _request(self, row: Row) -> tuple[bytes, int]:
+        """What the backend is asked, and the most tokens that it may answer with, where known."""
+        body = request_body(self._plan, row)
+        body["model"] = self._model
+        most: Any = body.get("max_completion_tokens") or body.get("max_tokens")
+        return _ENCODER.encode(body), most if isinstance(most, int) else 0
+
+    def _report(self) -> None:
+        counts = self._counts
+        self._context.report(
+            counts.finished,
+            counts.total,
+            unit="rows",
+            stage="running",
+            message=f"{counts.completed} completed, {counts.failed} failed, "
+            f"{counts.invalid} invalid",
+        )
+
+
+def request_body(plan: BatchPlan, row: Row) -> dict[str, Any]:
+    """A row's request with what the batch sets for all."""
+    body = {**row.body, **plan.parameters}
+    if plan.model is not None:
+        body["model"] = plan.model.name
+    return body
+
+
+def _own_folder(workdir: Path, plan: BatchPlan) -> Path | None:
+    """The folder that holds a tuned model's own files, which were staged under other names."""
+    if not plan.model_files:
+        return None
+    folder = workdir / "model"
+    folder.mkdir()
+    for name, staged in plan.model_files.items():
+        (folder / name).symlink_to(workdir / staged)
+    return folder
