@@ -1,0 +1,1 @@
+"""How the kind `fine_tuning` trains. Only the child imports what needs the extra."""

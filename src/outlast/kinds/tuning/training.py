@@ -1,0 +1,226 @@
+"""Training itself: transformers, peft and trl, on the processor or on one GPU.
+
+Only the child of an attempt imports this. The same seed, data, versions and machine give the same
+losses, also when an attempt goes on from a checkpoint: the order of the rows, the random numbers,
+the optimizer and the schedule are restored. `is_deterministic` takes one thread, so that the number
+of cores does not matter either.
+"""
+
+import asyncio
+import math
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PrinterCallback,
+    set_seed,
+)
+from transformers.utils import logging
+from trl import SFTConfig, SFTTrainer
+
+from outlast.kinds.tuning import kept
+from outlast.kinds.tuning.following import Follower
+from outlast.kinds.tuning.plan import (
+    TUNED,
+    CheckpointResult,
+    FineTuningPlan,
+    FineTuningResult,
+)
+from outlast.kinds.tuning.tokens import LossOn, RowTokenizer, Tokens
+from outlast.operations.errors import Fatal
+from outlast.operations.kind import Context, Finish
+from outlast.resources.models import name_model
+
+_CONTEXT_TOKENS_MAX: Final = 8192
+_MICRO_BATCH_MAX: Final = 8
+_SAFELY: Final[dict[str, Any]] = {"local_files_only": True, "trust_remote_code": False}
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the model is that is tuned: a folder, and an adapter over it if it was tuned before."""
+
+    folder: Path
+    adapter: Path | None
+
+    @property
+    def tokenizer(self) -> Path:
+        """Where its tokenizer is."""
+        own = self.adapter
+        return self.folder if own is None or not (own / "tokenizer_config.json").exists() else own
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """What is learnt, and what the model is held against."""
+
+    train: Tokens
+    validation: Tokens | None
+    loss_on: LossOn
+
+
+def train(plan: FineTuningPlan, context: Context) -> Finish:
+    """Check the rows, train, and name what shall be published. Raises Fatal, CancelledError."""
+    _settle_in(plan)
+    context.report(stage="validating")
+    origin = _place(plan, context)
+    tokenizer = AutoTokenizer.from_pretrained(origin.tokenizer, **_SAFELY)
+    rows = _read_rows(plan, origin, tokenizer, context)
+    state = kept.read_state(context.last_checkpoint)
+    resumed = None if state is None else kept.fetch_checkpoint(state, context)
+    steps = math.ceil(rows.train.rows / plan.hyperparameters.batch_size)
+    follower = Follower(
+        plan,
+        context,
+        None if resumed is None else state,
+        epoch_steps=steps,
+        validates=rows.validation is not None,
+    )
+    trainer = SFTTrainer(
+        model=_load(plan, origin),
+        args=_arguments(plan, context.workdir / "training", steps),
+        train_dataset=rows.train.dataset,
+        eval_dataset=None if rows.validation is None else rows.validation.dataset,
+        processing_class=tokenizer,
+        callbacks=[follower],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
+    if follower.is_stopped or follower.state is None:
+        raise asyncio.CancelledError
+    return _finish(plan, context, rows, follower.state, str(trainer.args.device))
+
+
+def _settle_in(plan: FineTuningPlan) -> None:
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    # One GPU for each operation: several would need a launcher of their own.
+    os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    if plan.is_deterministic:
+        torch.set_num_threads(1)
+    set_seed(plan.seed)
+
+
+def _place(plan: FineTuningPlan, context: Context) -> Origin:
+    folder = Path(plan.folder)
+    if not plan.tuned:
+        return Origin(folder=folder, adapter=None)
+    tuned = kept.place_tuned(plan.tuned, TUNED, context.workdir)
+    if (tuned / "adapter_config.json").exists():
+        return Origin(folder=folder, adapter=tuned)
+    return Origin(folder=tuned, adapter=None)
+
+
+def _read_rows(plan: FineTuningPlan, origin: Origin, tokenizer: Any, context: Context) -> Rows:
+    config = AutoConfig.from_pretrained(origin.folder, **_SAFELY).get_text_config()
+    room = getattr(config, "max_position_embeddings", None) or _CONTEXT_TOKENS_MAX
+    tokens = min(plan.hyperparameters.context_tokens or _CONTEXT_TOKENS_MAX, room)
+    maker = RowTokenizer(tokenizer, tokens)
+    train = maker.tokenize(plan.train, "training", context.workdir)
+    validation = None
+    if plan.validation is not None:
+        validation = maker.tokenize(plan.validation, "validation", context.workdir)
+    if maker.loss_on == "all":
+        context.log("the chat template does not mark the assistant's part: all tokens are learnt")
+    if train.cut:
+        context.log(f"{train.cut} of {train.rows} training rows were cut to {tokens} tokens")
+    return Rows(train=train, validation=validation, loss_on=maker.loss_on)
+
+
+def _load(plan: FineTuningPlan, origin: Origin) -> Any:
+    dtype = torch.bfloat16 if _has_bf16() and plan.method == "lora" else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(
+        origin.folder, use_safetensors=True, dtype=dtype, **_SAFELY
+    )
+    wanted = plan.hyperparameters
+    if origin.adapter is not None:
+        is_adapter = plan.method == "lora"
+        model = PeftModel.from_pretrained(model, origin.adapter, is_trainable=is_adapter)
+        return model if is_adapter else model.merge_and_unload()
+    if plan.method == "full":
+        return model
+    targets = "all-linear" if wanted.lora_targets is None else list(wanted.lora_targets)
+    adapter = LoraConfig(
+        r=wanted.lora_rank,
+        lora_alpha=wanted.lora_alpha,
+        lora_dropout=wanted.lora_dropout,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+    )
+    try:
+        return get_peft_model(model, adapter)
+    except ValueError as error:
+        raise Fatal("invalid_lora_targets", str(error)) from error
+
+
+def _arguments(plan: FineTuningPlan, folder: Path, epoch_steps: int) -> SFTConfig:
+    wanted = plan.hyperparameters
+    steps = epoch_steps * wanted.epochs
+    micro = max(size for size in range(1, _MICRO_BATCH_MAX + 1) if wanted.batch_size % size == 0)
+    has_gpu = torch.cuda.is_available()
+    return SFTConfig(
+        output_dir=str(folder),
+        max_steps=min(steps, wanted.steps_max or steps),
+        per_device_train_batch_size=micro,
+        per_device_eval_batch_size=micro,
+        gradient_accumulation_steps=wanted.batch_size // micro,
+        learning_rate=wanted.learning_rate_for(plan.method),
+        lr_scheduler_type=wanted.schedule,
+        warmup_steps=wanted.warmup_ratio,
+        weight_decay=wanted.weight_decay,
+        max_grad_norm=wanted.gradient_norm_max,
+        seed=plan.seed,
+        full_determinism=plan.is_deterministic,
+        use_cpu=not has_gpu,
+        bf16=_has_bf16(),
+        gradient_checkpointing=has_gpu,
+        dataloader_pin_memory=has_gpu,
+        # The follower says when to log, to validate and to save.
+        logging_steps=1,
+        eval_strategy="no",
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        # The rows are tokens already, and cut.
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+    )
+
+
+def _has_bf16() -> bool:
+    return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported())
+
+
+def _finish(
+    plan: FineTuningPlan, context: Context, rows: Rows, state: kept.TuningState, device: str
+) -> Finish:
+    last = state.kept[-1]
+    own = (plan.base, plan.suffix, context.operation_id)
+    checkpoints = tuple(
+        CheckpointResult(
+            model=name_model(*own, None if one is last else one.step),
+            step=one.step,
+            metrics=one.metrics,
+        )
+        for one in state.kept
+    )
+    result = FineTuningResult(
+        model=name_model(*own),
+        base=plan.base,
+        method=plan.method,
+        steps=last.step,
+        rows=rows.train.rows,
+        trained_tokens=state.trained_tokens,
+        train_loss=last.metrics["train_loss"],
+        validation_loss=last.metrics.get("validation_loss"),
+        loss_on=rows.loss_on,
+        device=device,
+        checkpoints=checkpoints,
+    )
+    return Finish(result=result, writes=kept.publications(state, is_final=True))
