@@ -11,6 +11,7 @@ from outlast.operations.errors import OutlastError, Unauthenticated
 
 STATUS: Final[Mapping[str, int]] = MappingProxyType(
     {
+        "backend_refused": 400,
         "invalid_request": 400,
         "invalid_page_token": 400,
         "unauthenticated": 401,
@@ -30,11 +31,15 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "idempotency_mismatch": 422,
         "invalid_spec": 422,
         "unknown_kind": 422,
+        "rate_limited": 429,
         "headers_too_large": 431,
         "internal_error": 500,
+        "backend_failed": 502,
         "prepare_timed_out": 503,
+        "secret_missing": 503,
         "store_full": 503,
         "unavailable": 503,
+        "backend_timed_out": 504,
     }
 )
 """Code -> HTTP status. A code that is not here never leaves the server: it is an internal error."""
@@ -51,14 +56,17 @@ TITLES: Final[Mapping[int, str]] = MappingProxyType(
         413: "Content Too Large",
         415: "Unsupported Media Type",
         422: "Unprocessable Content",
+        429: "Too Many Requests",
         431: "Request Header Fields Too Large",
         500: "Internal Server Error",
+        502: "Bad Gateway",
         503: "Service Unavailable",
+        504: "Gateway Timeout",
     }
 )
 
 _RETRY_AFTER: Final[Mapping[str, bytes]] = MappingProxyType(
-    {"prepare_timed_out": b"5", "store_full": b"30", "unavailable": b"1"}
+    {"prepare_timed_out": b"5", "rate_limited": b"1", "store_full": b"30", "unavailable": b"1"}
 )
 
 

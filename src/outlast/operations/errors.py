@@ -18,7 +18,12 @@ OutlastError
     ResourceInUse      resource_in_use
     RevisionMismatch   revision_mismatch
   LeaseLost            lease_lost           (never leaves the worker)
+  BackendRefused       backend_refused
+  RateLimited          rate_limited
+  SecretMissing        secret_missing
   Unavailable          unavailable
+    BackendFailed      backend_failed
+    BackendTimedOut    backend_timed_out
     PrepareTimedOut    prepare_timed_out
     StoreFull          store_full
 
@@ -28,7 +33,7 @@ Raised by handlers, caught by the worker:
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 
 class OutlastError(Exception):
@@ -151,16 +156,67 @@ class LeaseLost(OutlastError):
     code = "lease_lost"
 
 
+class BackendRefused(OutlastError):
+    """The model's server refuses this request.
+
+    `status` is what it answered, from 400 to 499; `retry_after` is its header as it stands.
+    """
+
+    code = "backend_refused"
+
+    def __init__(
+        self, message: str | None = None, *, status: int = 400, retry_after: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class RateLimited(OutlastError):
+    """Too many requests at once; try again a little later."""
+
+    code = "rate_limited"
+
+
 class Unavailable(OutlastError):
     """Not possible right now; try again."""
 
     code = "unavailable"
 
 
+class BackendFailed(Unavailable):
+    """The model's server failed, or cannot be reached."""
+
+    code = "backend_failed"
+
+
+class BackendTimedOut(Unavailable):
+    """The model's server took too long."""
+
+    code = "backend_timed_out"
+
+
 class PrepareTimedOut(Unavailable):
     """The kind took too long to check the spec; nothing was created."""
 
     code = "prepare_timed_out"
+
+
+class SecretMissing(OutlastError):
+    """A secret that this needs is not there, or cannot be opened."""
+
+    code = "secret_missing"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        fault: Literal["user", "platform"] = "platform",
+        field_errors: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, field_errors=field_errors, details=details)
+        self.fault = fault
 
 
 class StoreFull(Unavailable):
