@@ -15,6 +15,7 @@ from outlast.operations.kind import Catalog, Kind, Prepared
 from outlast.settings import Settings, SettingsError
 
 BUILTIN_MODULES: Final = (
+    "outlast.kinds.batch_inference",
     "outlast.kinds.materialize_history",
     "outlast.kinds.sql_query",
 )
