@@ -51,6 +51,10 @@ STATEMENTS = {
     "resource by id": catalog._BY_ID,
     "resource by name": catalog._BY_NAME,
     "resources": catalog.find_sql("t", "y", {}, None, 5)[0],
+    "resources ascending": catalog.find_sql("t", "y", {}, None, 5, after_id="a")[0],
+    "resources by field ascending": catalog.find_sql("t", "y", {"a": "1"}, None, 5, after_id="a")[
+        0
+    ],
     "resources by field": catalog.find_sql("t", "y", {"a": "1"}, None, 5)[0],
     "resources by fields": catalog.find_sql("t", "y", {"a": "1", "b": "2"}, None, 5)[0],
     **{f"delete: {sql}": sql for sql in chores._DELETE_PARTS},

@@ -22,6 +22,7 @@ from outlast.operations.model import Operation
 from outlast.operations.progress import Report, ResourceProgress
 from outlast.resources.datasets import Datasets, Publisher
 from outlast.resources.datasets.parser import Parser
+from outlast.resources.files import Files
 from outlast.resources.objects import LocalObjects
 from outlast.settings import Limits, Settings
 from outlast.store.port import Change, Claim
@@ -123,6 +124,7 @@ class Serving:
                 engine=self.engine,
                 tokens=self.tokens,
                 datasets=self._datasets(),
+                files=self._files(),
                 settings=self.settings,
                 body_seconds=self._body_seconds,
             ),
@@ -207,6 +209,14 @@ class Serving:
     async def _ready(self):
         if not self.is_ready:
             raise RuntimeError("the secret reason")
+
+    def _files(self):
+        return Files(
+            self.store,
+            LocalObjects(self._folder / "objects"),
+            spool=self._folder / "spool",
+            upload_bytes_max=self.limits.upload_bytes,
+        )
 
     def _datasets(self):
         objects = LocalObjects(self._folder / "objects")

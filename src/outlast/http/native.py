@@ -6,6 +6,7 @@ from typing import Any
 from outlast.http.datasets import DatasetRoutes
 from outlast.http.errors import STATUS
 from outlast.http.faces import NATIVE_FACE
+from outlast.http.files import FileRoutes
 from outlast.http.health import HealthRoutes
 from outlast.http.kinds import KindRoutes, schema_of
 from outlast.http.metrics import Metrics
@@ -32,6 +33,8 @@ def native_routes(
     ]
     if parts.datasets is not None:
         routes += DatasetRoutes(parts.datasets, parts.limits, body_seconds).routes()
+    if parts.files is not None:
+        routes += FileRoutes(parts.files, parts.limits, body_seconds).routes()
     url = parts.settings.public_url or "/"
     document = openapi_route(routes, lambda all_: _document(all_, engine.kinds, version, url))
     return [*routes, document]

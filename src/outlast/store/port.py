@@ -281,9 +281,13 @@ class CatalogStore(Protocol):
         *,
         fields: Mapping[str, str] | None = None,
         before_id: str | None = None,
+        after_id: str | None = None,
         limit: int = 100,
     ) -> list[Resource]:
-        """Resources in descending order of id, whose indexed fields all have the given values."""
+        """Resources in descending order of id, whose indexed fields all have the given values.
+
+        With `after_id`: in ascending order, from above it.
+        """
 
     async def write(
         self, tenant: str, writes: Sequence[CatalogWrite], audit: AuditEntry | None = None

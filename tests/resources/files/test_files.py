@@ -55,6 +55,9 @@ async def test_lists_are_filtered_and_paged(files, ann):
     page = await files.find(ann, limit=2)
     rest = await files.find(ann, before_id=page[-1].id)
     assert [file.id for file in (*page, *rest)] == newest_first
+    first = await files.find(ann, after_id="", limit=4)
+    rest = await files.find(ann, after_id=first[-1].id)
+    assert [file.id for file in (*first, *rest)] == newest_first[::-1]
     found = await files.find(ann, purpose="batch", project="p2")
     assert [file.id for file in found] == [made[2].id, made[1].id]
     with pytest.raises(Invalid):

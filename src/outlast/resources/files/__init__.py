@@ -1,7 +1,7 @@
 """Files: named bytes that callers bring and that operations leave."""
 
 from outlast.resources.files.collecting import FileCollector
-from outlast.resources.files.library import Files
+from outlast.resources.files.library import EXPIRE_SECONDS_MAX, Files, check_file
 from outlast.resources.files.model import (
     File,
     FileDocument,
@@ -14,6 +14,7 @@ from outlast.resources.files.model import (
 from outlast.resources.files.publishing import FilePublisher
 
 __all__ = [
+    "EXPIRE_SECONDS_MAX",
     "File",
     "FileCollector",
     "FileDocument",
@@ -21,6 +22,7 @@ __all__ = [
     "FilePublisher",
     "Files",
     "NewFile",
+    "check_file",
     "file_document",
     "find_file",
     "published_id",

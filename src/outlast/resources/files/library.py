@@ -3,6 +3,7 @@
 Who may submit may create files. Deleting one that another member made is for operators.
 """
 
+import contextlib
 import math
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from outlast.operations.model import SECOND
 from outlast.resources.files import model
 from outlast.resources.files.model import File, FileDocument, FilePart
 from outlast.resources.objects import ObjectStore
-from outlast.resources.spooling import spooled
+from outlast.resources.spooling import Spooled, spooled
 from outlast.store.port import AuditEntry, Store
 
 PAGE_MAX: Final = 10_000
@@ -52,13 +53,44 @@ class Files:
         request_id: str | None = None,
     ) -> File:
         """Store a file; durable on return. Raises InvalidSpec, TooLarge, StoreFull."""
+        check_file(name=name, purpose=purpose, project=project, expire_seconds=expire_seconds)
+        async with self.receive(principal, chunks) as upload:
+            return await self.keep(
+                principal,
+                upload,
+                name=name,
+                purpose=purpose,
+                project=project,
+                expire_seconds=expire_seconds,
+                request_id=request_id,
+            )
+
+    @contextlib.asynccontextmanager
+    async def receive(
+        self, principal: Principal, chunks: AsyncIterator[bytes]
+    ) -> AsyncIterator[Spooled]:
+        """What arrives, on disk, for whoever learns only with the last byte what it is."""
         principal.require(Verb.SUBMIT)
-        model.check_file(name=name, purpose=purpose, project=project)
-        check_lifetime(expire_seconds)
+        async with spooled(self._spool, chunks, self._upload_bytes_max) as upload:
+            yield upload
+
+    async def keep(
+        self,
+        principal: Principal,
+        upload: Spooled,
+        *,
+        name: str,
+        purpose: str,
+        project: str | None = None,
+        expire_seconds: float | None = None,
+        request_id: str | None = None,
+    ) -> File:
+        """Make a file of what was received. See `create`."""
+        principal.require(Verb.SUBMIT)
+        check_file(name=name, purpose=purpose, project=project, expire_seconds=expire_seconds)
         id = ids.make_id(self._now(), ids.random_bits())
         [key] = model.new_part_keys(principal.tenant, id, 1)
-        async with spooled(self._spool, chunks, self._upload_bytes_max) as upload:
-            await self._objects.put_file(key, upload.path, move=True)
+        await self._objects.put_file(key, upload.path, move=True)
         expire_at = None
         if expire_seconds is not None:
             expire_at = self._now() + int(expire_seconds * SECOND)
@@ -71,9 +103,8 @@ class Files:
             expire_at=expire_at,
         )
         audit = self._audit(principal, "file.create", id, request_id)
-        [resource] = await self._catalog.write(
-            principal.tenant, [model.write_file(id, document)], audit
-        )
+        writes = [model.write_file(id, document)]
+        [resource] = await self._catalog.write(principal.tenant, writes, audit)
         return model.as_file(resource)
 
     async def find(
@@ -83,9 +114,13 @@ class Files:
         purpose: str | None = None,
         project: str | None = None,
         before_id: str | None = None,
+        after_id: str | None = None,
         limit: int = 50,
     ) -> list[File]:
-        """At most `limit` (1 to 10,000) files, newest first, with ids below `before_id`."""
+        """At most `limit` (1 to 10,000) files, newest first, with ids below `before_id`.
+
+        With `after_id`: oldest first, with ids above it.
+        """
         principal.require(Verb.READ)
         if not 1 <= limit <= PAGE_MAX:
             raise InvalidSpec(f"limit must be from 1 to {PAGE_MAX}")
@@ -94,12 +129,20 @@ class Files:
         now, files = self._now(), list[File]()
         while len(files) < limit:
             found = await self._catalog.find(
-                principal.tenant, model.FILE, fields=fields, before_id=before_id, limit=limit
+                principal.tenant,
+                model.FILE,
+                fields=fields,
+                before_id=before_id,
+                after_id=after_id,
+                limit=limit,
             )
             files += [file for file in map(model.as_file, found) if not _is_over(file, now)]
             if len(found) < limit:
                 break
-            before_id = found[-1].id
+            if after_id is None:
+                before_id = found[-1].id
+            else:
+                after_id = found[-1].id
         return files[:limit]
 
     async def get(self, principal: Principal, id: str) -> File:
@@ -139,9 +182,14 @@ class Files:
         return AuditEntry(actor=principal.member, action=action, target=id, request_id=request_id)
 
 
-def check_lifetime(seconds: float | None) -> None:
-    """Raise InvalidSpec unless a file may live for so long."""
-    if seconds is not None and not (math.isfinite(seconds) and 0 < seconds <= EXPIRE_SECONDS_MAX):
+def check_file(
+    *, name: str, purpose: str, project: str | None, expire_seconds: float | None
+) -> None:
+    """Raise InvalidSpec for what no new file may be."""
+    model.check_file(name=name, purpose=purpose, project=project)
+    if expire_seconds is None:
+        return
+    if not (math.isfinite(expire_seconds) and 0 < expire_seconds <= EXPIRE_SECONDS_MAX):
         raise InvalidSpec(
             f"a file expires after more than 0 and at most {EXPIRE_SECONDS_MAX:.0f} seconds",
             field_errors={"expire_seconds": "range"},

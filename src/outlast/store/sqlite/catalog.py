@@ -54,10 +54,11 @@ class SqliteCatalog:
         *,
         fields: Mapping[str, str] | None = None,
         before_id: str | None = None,
+        after_id: str | None = None,
         limit: int = 100,
     ) -> list[Resource]:
         """See CatalogStore."""
-        sql, values = find_sql(tenant, type, fields or {}, before_id, limit)
+        sql, values = find_sql(tenant, type, fields or {}, before_id, limit, after_id=after_id)
         rows = await self._readers.read(fetch_all, sql, values)
         return [_from_row(row) for row in rows]
 
@@ -86,15 +87,20 @@ def find_sql(
     fields: Mapping[str, str],
     before_id: str | None,
     limit: int,
+    *,
+    after_id: str | None = None,
 ) -> tuple[str, tuple[Any, ...]]:
     """The list of resources as SQL: one field leads through its index, the others are looked up."""
     before = _AFTER_ALL_IDS if before_id is None else before_id
+    # Without a lower bound the plan stays what it was: a range of the index has one end.
+    above, order = ("", "DESC") if after_id is None else (" AND {}id > ?", "ASC")
+    after = () if after_id is None else (after_id,)
     if not fields:
         sql = (
             f"SELECT {_COLUMNS} FROM resources WHERE tenant = ? AND type = ? AND id < ?"
-            " ORDER BY id DESC LIMIT ?"
+            f"{above.format('')} ORDER BY id {order} LIMIT ?"
         )
-        return sql, (tenant, type_, before, limit)
+        return sql, (tenant, type_, before, *after, limit)
     (key, value), *others = fields.items()
     columns = ", ".join(f"r.{name}" for name in _COLUMNS.split(", "))
     also = " AND EXISTS (SELECT 1 FROM resource_fields o WHERE o.tenant = f.tenant"
@@ -103,10 +109,10 @@ def find_sql(
         f"SELECT {columns} FROM resource_fields f CROSS JOIN resources r"
         " ON r.tenant = f.tenant AND r.type = f.type AND r.id = f.id"
         " WHERE f.tenant = ? AND f.type = ? AND f.key = ? AND f.value = ? AND f.id < ?"
-        f"{also * len(others)} ORDER BY f.id DESC LIMIT ?"
+        f"{above.format('f.')}{also * len(others)} ORDER BY f.id {order} LIMIT ?"
     )
     pairs = [text for pair in others for text in pair]
-    return sql, (tenant, type_, key, value, before, *pairs, limit)
+    return sql, (tenant, type_, key, value, before, *after, *pairs, limit)
 
 
 def write_all(

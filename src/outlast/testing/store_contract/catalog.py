@@ -209,6 +209,17 @@ class CatalogContract(ContractFixtures):
             )
             assert [each.id for each in first + rest] == ["d4", "d3", "d2", "d1", "d0"]
 
+    async def test_a_list_can_ascend_from_an_id(self, given: Given) -> None:
+        for number in range(5):
+            await given.put("dataset", f"d{number}", fields={"a": "1", "b": "2"})
+        await given.put("file", "d9")
+        for fields in (None, {"a": "1"}, {"a": "1", "b": "2"}):
+            first = await given.catalog.find(TENANT, "dataset", fields=fields, after_id="", limit=3)
+            rest = await given.catalog.find(
+                TENANT, "dataset", fields=fields, after_id=first[-1].id, limit=3
+            )
+            assert [each.id for each in first + rest] == ["d0", "d1", "d2", "d3", "d4"]
+
     async def test_a_list_shows_what_has_all_the_given_fields(self, given: Given) -> None:
         await given.put("dataset", "d1", fields={"a": "1", "b": "1"})
         await given.put("dataset", "d2", fields={"a": "1", "b": "2"})
