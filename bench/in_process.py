@@ -15,8 +15,7 @@ from outlast.executors.inline import InlineExecutor
 from outlast.operations.kind import Kind
 from outlast.settings import Limits, Recovery, Retention
 from outlast.store.sqlite import SqliteStore
-from outlast.worker import Worker
-from outlast.worker.attempt import Equipment
+from outlast.worker import Equipment, Worker
 
 _T = TypeVar("_T")
 PRINCIPAL = Principal(tenant="default", member="bench", role=Role.SUBMITTER)

@@ -1,8 +1,10 @@
 """The data folder: who may look into it, and the lock that keeps it to one process tree."""
 
+import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +61,11 @@ class DataFolder(msgspec.Struct, frozen=True):
         """The file with the first admin token."""
         return self.root / "admin-token"
 
+    @property
+    def secret_key(self) -> Path:
+        """The file with the keys that seal secrets, where the environment has none."""
+        return self.root / "secret.key"
+
     def make(self) -> None:
         """Make what is missing and set the modes."""
         self.root.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -87,8 +94,24 @@ class DataFolder(msgspec.Struct, frozen=True):
                     ) from None
                 time.sleep(_LOCK_PAUSE_SECONDS)
 
+    def keep_secret(self, path: Path, make: Callable[[], str]) -> str:
+        """The secret that a file holds, made now if there is no such file yet.
+
+        It appears whole or not, whoever asks for it at the same time.
+        """
+        if not path.exists():
+            new = path.with_name(f".{path.name}-{os.getpid()}")
+            self.write_secret(new, make())
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(new)
+            new.unlink()
+        path.chmod(0o600)
+        return path.read_text()
+
     def write_secret(self, path: Path, text: str) -> None:
         """Put a secret into a file that only its owner can read."""
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(file, "w") as stream:
             stream.write(text + "\n")
+            stream.flush()
+            os.fsync(file)

@@ -14,8 +14,7 @@ from outlast.operations.kind import Kind
 from outlast.operations.model import Operation
 from outlast.settings import Limits, Recovery, Retention
 from outlast.store.sqlite import SqliteStore
-from outlast.worker import Worker
-from outlast.worker.attempt import Equipment
+from outlast.worker import Equipment, Worker
 
 MEMBER = Principal(tenant="default", member="ada", role=Role.ADMIN)
 QUICK = Recovery(
@@ -42,21 +41,24 @@ class Installation:
         slots: int = 8,
         name: str = "worker-1",
         publishers: Mapping[str, Any] | None = None,
+        **equipment: Any,
     ) -> Worker:
-        equipment = Equipment(
-            store=self.store,
-            kinds=self.kinds,
-            modules=dict.fromkeys(self.kinds, "tests"),
-            executors={"inline": InlineExecutor(list(self.kinds.values()), self.folder)},
-            preparer=OwnPreparer(),
-            publishers=publishers or {},
-            stager=None,
-            files=None,
-            limits=Limits(),
-            recovery=self.recovery,
-        )
+        parts = {
+            "store": self.store,
+            "kinds": self.kinds,
+            "modules": dict.fromkeys(self.kinds, "tests"),
+            "executors": {"inline": InlineExecutor(list(self.kinds.values()), self.folder)},
+            "preparer": OwnPreparer(),
+            "publishers": publishers or {},
+            "stager": None,
+            "files": None,
+            "limits": Limits(),
+            "recovery": self.recovery,
+        }
         path = self.folder / "outlast.db"
-        return Worker(equipment, lambda: SqliteStore(path), name=name, slots=slots)
+        return Worker(
+            Equipment(**(parts | equipment)), lambda: SqliteStore(path), name=name, slots=slots
+        )
 
     def add(self, kind: Kind) -> None:
         self.kinds[kind.name] = kind

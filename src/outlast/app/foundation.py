@@ -15,16 +15,21 @@ from outlast.engine.chores import Chores
 from outlast.executors.calls import Sandbox
 from outlast.executors.launching import Launcher
 from outlast.operations.errors import OutlastError
+from outlast.resources.configured import ConfiguredStore
 from outlast.resources.datasets import Datasets, Publisher
 from outlast.resources.datasets.collecting import Collector
 from outlast.resources.datasets.parser import Parser
 from outlast.resources.files import FileCollector, FilePublisher, Files
+from outlast.resources.keyring import Keyring, make_key, read_keys
+from outlast.resources.models import ModelCollector, Models
 from outlast.resources.objects import LocalObjects, ObjectStore
+from outlast.resources.secrets import Secrets
 from outlast.resources.staging import OperationFiles
 from outlast.settings import Settings
 from outlast.store.port import Store
 from outlast.store.sqlite import SqliteStore
 
+_KEY_VARIABLE: Final = "OUTLAST_SECRET_KEY"
 _COLLECT_SECONDS: Final = 3600.0
 
 logger = logging.getLogger(__name__)
@@ -40,6 +45,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     objects: ObjectStore
     launcher: Launcher
     preparers: Preparers
+    secrets: Secrets
 
     def publisher(self) -> Publisher:
         """What publishes dataset versions."""
@@ -77,6 +83,10 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         """What publishes files."""
         return FilePublisher(self.store.catalog, self.objects, spool=self.folder.spool)
 
+    def models(self) -> Models:
+        """The tuned models of all tenants."""
+        return Models(self.store.catalog, self.objects)
+
     def chores(self) -> Chores:
         """What any process does beside its work."""
         return Chores(
@@ -88,17 +98,21 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         now = self.store.operations.now
         collector = Collector(self.store.catalog, self.objects, now=now, spool=self.folder.spool)
         files = FileCollector(self.store.catalog, self.objects, now=now)
+        models = ModelCollector(self.store.catalog, self.objects, now=now)
         while True:
             await asyncio.sleep(_COLLECT_SECONDS)
             try:
                 collected = await collector.collect()
                 of_files = await files.collect()
+                of_models = await models.collect()
                 swept = await OperationFiles(self.objects).sweep(self.store.operations, now)
+                secrets = await self.secrets.collect(self.store.operations)
             except (OutlastError, OSError):
                 logger.exception("garbage was not collected; the next round tries again")
             else:
                 logger.info(
-                    "collected %s, %d files, and %d files of operations", collected, of_files, swept
+                    "collected %s, %d files, %d of models, %d of operations, and %d secrets",
+                    *(collected, of_files, of_models, swept, secrets),
                 )
 
 
@@ -114,6 +128,7 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
     installed = install_kinds(settings)
     folder = DataFolder(settings.data)
     store = open_store(settings)
+    keyring = _keyring(folder)
     await store.open()
     stack.push_async_callback(store.close)
     launcher = Launcher(
@@ -128,8 +143,23 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
         settings=settings,
         installed=installed,
         folder=folder,
-        store=store,
+        store=ConfiguredStore(store, settings),
         objects=LocalObjects(folder.objects),
         launcher=launcher,
         preparers=preparers,
+        secrets=Secrets(
+            store.catalog,
+            keyring,
+            backends=settings.backends,
+            environment=os.environ,
+            now=store.operations.now,
+        ),
     )
+
+
+def _keyring(folder: DataFolder) -> Keyring:
+    text = os.environ.get(_KEY_VARIABLE)
+    if text is not None:
+        return read_keys(text, _KEY_VARIABLE)
+    file = folder.secret_key
+    return read_keys(folder.keep_secret(file, make_key), str(file))

@@ -14,10 +14,10 @@ from outlast.executors.inline import InlineExecutor
 from outlast.executors.port import Executor
 from outlast.executors.subprocess import SubprocessExecutor
 from outlast.processes import keep_running
+from outlast.resources.models import ModelPublisher
 from outlast.resources.staging import OperationFiles, Stager
 from outlast.settings import Settings
-from outlast.worker import Worker
-from outlast.worker.attempt import Equipment
+from outlast.worker import Equipment, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -68,9 +68,11 @@ def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipm
         publishers={
             "dataset_version": foundation.publisher(),
             "file": foundation.file_publisher(),
+            "model": ModelPublisher(foundation.objects),
         },
         stager=Stager(foundation.objects, foundation.folder.spool),
         files=OperationFiles(foundation.objects),
+        secrets=foundation.secrets,
         limits=foundation.settings.limits,
         recovery=foundation.settings.recovery,
     )

@@ -6,13 +6,19 @@ from typing import TypeAlias
 import msgspec
 
 from outlast.engine.access import Principal, Verb
-from outlast.engine.preparing import OwnPreparer, Preparer, TenantCatalog, decode_spec
+from outlast.engine.preparing import (
+    OwnPreparer,
+    Preparer,
+    TenantCatalog,
+    check_prepared,
+    decode_spec,
+)
+from outlast.engine.retrying import copy_secrets, retry_of
 from outlast.engine.watching import Hub, wait_for_change
 from outlast.engine.wishes import Wish, check_wish, fingerprint_of, names_of
 from outlast.operations import documents, ids, transitions
 from outlast.operations.errors import (
     IdempotencyMismatch,
-    IllegalTransition,
     Invalid,
     NotFound,
     OperationIdTaken,
@@ -22,7 +28,6 @@ from outlast.operations.errors import (
 )
 from outlast.operations.kind import Kind
 from outlast.operations.model import SECOND, HistoryEvent, Operation, Submission
-from outlast.operations.states import State
 from outlast.settings import Limits, Retention
 from outlast.store.port import (
     AuditEntry,
@@ -150,23 +155,8 @@ class Engine:
         """A new operation like a failed or cancelled one, starting from its last checkpoint."""
         old = await self.get(principal, ref)
         principal.require_over(old.created_by)
-        if old.state not in {State.FAILED, State.CANCELLED}:
-            raise IllegalTransition(f"an operation that is {old.state} cannot be retried")
-        wish = Wish(
-            kind=old.kind,
-            spec=old.spec,
-            labels=old.labels,
-            priority=old.priority,
-            resource_type=old.resource_type,
-            resource_id=old.resource_id,
-            project=old.project,
-            project_version=old.project_version,
-            idempotency_key=idempotency_key,
-            request_id=request_id,
-            traceparent=old.traceparent,
-            parent_id=old.id,
-            checkpoint=old.checkpoint,
-        )
+        secrets = await copy_secrets(self.store.catalog, old, self.store.operations.now())
+        wish = retry_of(old, secrets, idempotency_key=idempotency_key, request_id=request_id)
         return await self.submit(principal, wish)
 
     async def wait(
@@ -264,7 +254,7 @@ class Engine:
         writes = wish.writes
         if kind.prepare is not None:
             catalog = TenantCatalog(self.store.catalog, principal.tenant)
-            prepared = await self._preparer.prepare(kind, wish.spec, catalog)
+            prepared = check_prepared(kind, await self._preparer.prepare(kind, wish.spec, catalog))
             writes = [*writes, *prepared.writes]
         operation_id, alias = names_of(wish.operation_id, now)
         named = operation_id or alias or wish.idempotency_key

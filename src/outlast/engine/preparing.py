@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from outlast.operations import documents
-from outlast.operations.errors import InvalidSpec
+from outlast.operations.errors import InvalidSpec, Unavailable
 from outlast.operations.kind import Catalog, Kind, Prepared, Resource
 from outlast.store.port import CatalogStore
 
@@ -56,6 +56,19 @@ class OwnPreparer:
             answer = await answer
         prepared = answer if isinstance(answer, Prepared) else Prepared(plan=answer)
         return msgspec.structs.replace(prepared, plan=documents.encode(prepared.plan))
+
+
+def check_prepared(kind: Kind, prepared: Prepared) -> Prepared:
+    """What `prepare` gave, if the kind may ask for it. Raises Unavailable: the kind is at fault."""
+    undeclared = sorted(prepared.secrets.keys() - set(kind.secrets))
+    if undeclared:
+        raise Unavailable(
+            f"kind {kind.name} asks for secrets that it does not declare: {', '.join(undeclared)}"
+        )
+    both = sorted(prepared.inputs.keys() & prepared.exports.keys())
+    if both:
+        raise Unavailable(f"kind {kind.name} names inputs twice: {', '.join(both)}")
+    return prepared
 
 
 def decode_spec(kind: Kind, spec: bytes) -> Any:

@@ -47,6 +47,10 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: float
     cancel_grace_seconds: float
 
+    def __repr__(self) -> str:
+        # Whoever logs it must not log the secrets.
+        return f"Assignment({self.kind} {self.operation_id}, attempt {self.attempt})"
+
 
 class Sink(Protocol):
     """The worker's side of a handler's Context. Called on the worker's event loop, in order.

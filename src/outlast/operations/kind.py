@@ -9,8 +9,12 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
+from outlast.operations.errors import Invalid
 from outlast.operations.progress import ResourceProgress
 from outlast.operations.retry import RetryPolicy
+
+CONFIGURED_TYPES: Final = ("backend", "object_store")
+"""The types of resources that come from the settings: nobody writes them."""
 
 KIND_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -49,6 +53,7 @@ class CatalogWrite(msgspec.Struct, frozen=True, kw_only=True):
     whatever is there. `document` None deletes it. Violated: ResourceExists or RevisionMismatch, and
     nothing of the transaction is kept. `is_owned`: the resource belongs to the operation that it is
     written with, and the store puts that operation's id into its indexed field `operation_id`.
+    Raises Invalid for one of CONFIGURED_TYPES.
     """
 
     type: str
@@ -58,6 +63,10 @@ class CatalogWrite(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, str] = {}
     expected_revision: int | None = None
     is_owned: bool = False
+
+    def __post_init__(self) -> None:
+        if self.type in CONFIGURED_TYPES:
+            raise Invalid(f"resources of type {self.type} come from the settings alone")
 
 
 class Catalog(Protocol):

@@ -11,10 +11,11 @@ import msgspec
 from outlast.operations.errors import OutlastError
 from outlast.operations.model import Operation
 from outlast.store.port import Changed, Claim, Held, Store
-from outlast.worker.attempt import Attempt, Equipment, Publisher, Stager
+from outlast.worker.attempt import Attempt
+from outlast.worker.equipment import Equipment, Publisher, SecretSource, Stager
 from outlast.worker.leases import LeaseKeeper
 
-__all__ = ["Publisher", "Stager", "Worker"]
+__all__ = ["Equipment", "Publisher", "SecretSource", "Stager", "Worker"]
 
 LOOK_SECONDS: Final = 1.0
 """How often an idle worker looks without having been told: for what was scheduled until now."""

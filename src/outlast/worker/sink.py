@@ -12,6 +12,7 @@ from outlast.operations.model import Operation, Transition
 from outlast.operations.progress import Report
 from outlast.settings import Limits
 from outlast.store.port import Change, Held, OperationStore
+from outlast.worker.concealing import Concealer
 
 FLUSH_SECONDS: Final = 0.5
 """Reports and log lines wait this long for company: at most two writes a second."""
@@ -35,7 +36,10 @@ class AttemptFiles(Protocol):
 
 
 class AttemptSink:
-    """The worker's end of a Context. `lost` is called when the lease turns out to be lost."""
+    """The worker's end of a Context. `lost` is called when the lease turns out to be lost.
+
+    `concealer` keeps the attempt's secrets out of its log.
+    """
 
     def __init__(
         self,
@@ -48,6 +52,7 @@ class AttemptSink:
         if operation.lease is None:
             raise ValueError("an attempt needs a lease")
         self.operation = operation
+        self.concealer = Concealer()
         self._token = operation.lease.token
         self._store = store
         self._limits = limits
@@ -92,7 +97,7 @@ class AttemptSink:
         if len(self._lines) >= _LOG_LINES_MAX:
             self._lines_dropped += 1
             return
-        self._lines.append((at, text))
+        self._lines.append((at, self.concealer.text(text)))
         self._flush_soon()
 
     async def checkpoint(self, document: bytes) -> None:

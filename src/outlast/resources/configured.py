@@ -1,0 +1,146 @@
+"""What the settings name, as resources that every tenant can read and nobody can write."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from outlast.operations.kind import CONFIGURED_TYPES, CatalogWrite, Resource
+from outlast.settings import Backend, ObjectStoreSettings, Settings
+from outlast.store.port import AuditEntry, CatalogStore, OperationStore, Store
+
+BACKEND, OBJECT_STORE = CONFIGURED_TYPES
+
+
+class BackendDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What the catalog tells of a backend. `has_key`: its key is the secret `backend:NAME`."""
+
+    url: str | None
+    folder: str | None
+    models: tuple[str, ...]
+    has_key: bool
+    concurrency: int
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    timeout_seconds: float
+
+
+class ObjectStoreDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What the catalog tells of a place for bytes. Its keys are no one's but the server's."""
+
+    url: str
+    endpoint: str | None
+    region: str | None
+
+
+class ConfiguredCatalog:
+    """A catalog with the resources of the settings laid over it, in every tenant."""
+
+    def __init__(self, catalog: CatalogStore, settings: Settings) -> None:
+        self._catalog = catalog
+        self._configured = {
+            BACKEND: _resources(BACKEND, _backend_documents(settings.backends)),
+            OBJECT_STORE: _resources(OBJECT_STORE, _store_documents(settings.object_stores)),
+        }
+
+    async def read(self, tenant: str, type: str, id_or_name: str) -> Resource | None:
+        """See CatalogStore."""
+        configured = self._configured.get(type)
+        if configured is None:
+            return await self._catalog.read(tenant, type, id_or_name)
+        found = [one for one in configured if one.id == id_or_name]
+        return msgspec.structs.replace(found[0], tenant=tenant) if found else None
+
+    async def find(
+        self,
+        tenant: str,
+        type: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        before_id: str | None = None,
+        after_id: str | None = None,
+        limit: int = 100,
+    ) -> list[Resource]:
+        """See CatalogStore. What the settings name has no indexed fields."""
+        configured = self._configured.get(type)
+        if configured is None:
+            return await self._catalog.find(
+                tenant, type, fields=fields, before_id=before_id, after_id=after_id, limit=limit
+            )
+        found = [one for one in configured if before_id is None or one.id < before_id]
+        if after_id is not None:
+            found = [one for one in reversed(found) if one.id > after_id]
+        listed = [] if fields else found[:limit]
+        return [msgspec.structs.replace(one, tenant=tenant) for one in listed]
+
+    async def write(
+        self, tenant: str, writes: Sequence[CatalogWrite], audit: AuditEntry | None = None
+    ) -> list[Resource]:
+        """See CatalogStore."""
+        return await self._catalog.write(tenant, writes, audit)
+
+
+class ConfiguredStore:
+    """An open store whose catalog has the resources of the settings."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._catalog = ConfiguredCatalog(store.catalog, settings)
+
+    @property
+    def operations(self) -> OperationStore:
+        """See Store."""
+        return self._store.operations
+
+    @property
+    def catalog(self) -> CatalogStore:
+        """See Store."""
+        return self._catalog
+
+    async def open(self) -> None:
+        """See Store."""
+        await self._store.open()
+
+    async def close(self) -> None:
+        """See Store."""
+        await self._store.close()
+
+
+def _backend_documents(backends: Mapping[str, Backend]) -> dict[str, BackendDocument]:
+    return {
+        name: BackendDocument(
+            url=one.url,
+            folder=None if one.folder is None else str(one.folder),
+            models=one.models,
+            has_key=one.api_key_variable is not None,
+            concurrency=one.concurrency,
+            requests_per_minute=one.requests_per_minute,
+            tokens_per_minute=one.tokens_per_minute,
+            timeout_seconds=one.timeout_seconds,
+        )
+        for name, one in backends.items()
+    }
+
+
+def _store_documents(
+    stores: Mapping[str, ObjectStoreSettings],
+) -> dict[str, ObjectStoreDocument]:
+    return {
+        name: ObjectStoreDocument(url=one.url, endpoint=one.endpoint, region=one.region)
+        for name, one in stores.items()
+    }
+
+
+def _resources(type_: str, documents: Mapping[str, msgspec.Struct]) -> list[Resource]:
+    return [
+        Resource(
+            tenant="",
+            type=type_,
+            id=name,
+            name=name,
+            document=msgspec.json.encode(documents[name]),
+            revision=1,
+            created_at=0,
+            updated_at=0,
+        )
+        for name in sorted(documents, reverse=True)
+    ]

@@ -1,0 +1,147 @@
+"""Secrets that callers entrust to an operation, and the keys of the backends.
+
+A spec holds a reference only. A sealed secret belongs to one operation: the worker opens it for
+that operation's attempts alone, and it goes when the operation goes. A retry has a copy of its own.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from outlast.engine.access import SYSTEM_TENANT
+from outlast.engine.retrying import SECRET
+from outlast.operations import ids
+from outlast.operations.errors import SecretMissing, TooLarge
+from outlast.operations.kind import CatalogWrite, Resource
+from outlast.operations.model import Operation
+from outlast.resources.keyring import Keyring, Sealed
+from outlast.resources.walking import walk_resources
+from outlast.settings import Backend
+from outlast.store.port import AuditEntry, CatalogStore, OperationStore
+
+SECRET_BYTES_MAX: Final = 16 * 1024
+_BATCH: Final = 200
+
+
+class Secrets:
+    """What seals secrets and finds them again.
+
+    `environment` is where the keys of `backends` are looked for, by the names of their variables.
+    """
+
+    def __init__(
+        self,
+        catalog: CatalogStore,
+        keyring: Keyring,
+        *,
+        backends: Mapping[str, Backend],
+        environment: Mapping[str, str],
+        now: Callable[[], int],
+    ) -> None:
+        self._catalog = catalog
+        self._keyring = keyring
+        self._backends = backends
+        self._environment = environment
+        self._now = now
+
+    def seal(self, tenant: str, text: str, *, call: str | None = None) -> tuple[str, CatalogWrite]:
+        """A reference for the spec, and the write that must be made with the operation's creation.
+
+        `call` is the idempotency key or the operation id that the caller chose: the same call gets
+        the same reference, so that to send it again is to ask for the same. Raises TooLarge.
+        """
+        content = text.encode()
+        if len(content) > SECRET_BYTES_MAX:
+            raise TooLarge(f"a secret has at most {SECRET_BYTES_MAX} bytes")
+        if call is None:
+            name = ids.make_id(self._now(), ids.random_bits())
+        else:
+            name = self._keyring.digest(msgspec.json.encode((tenant, call, text)))
+        sealed = self._keyring.seal(content, _about(tenant, name))
+        write = CatalogWrite(
+            type=SECRET,
+            id=name,
+            document=msgspec.json.encode(sealed),
+            fields={"reference": name},
+            is_owned=True,
+        )
+        return f"sealed:{name}", write
+
+    async def resolve(
+        self, operation: Operation, references: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """The secrets by the same names, for an attempt. Raises SecretMissing, naming what lacks.
+
+        That a sealed secret is read stands in the audit log before anybody has it.
+        """
+        sealed = {name: ref for name, ref in references.items() if ref.startswith("sealed:")}
+        if sealed:
+            actor = "worker" if operation.lease is None else operation.lease.worker
+            audit = AuditEntry(
+                actor=actor, action="secret.read", target=operation.id, data={"secrets": sealed}
+            )
+            await self._catalog.write(operation.tenant, [], audit)
+        return {
+            name: await self._resolve_one(operation, reference)
+            for name, reference in references.items()
+        }
+
+    def backend_key(self, name: str) -> str:
+        """The key of a backend. Raises SecretMissing."""
+        backend = self._backends.get(name)
+        if backend is None or backend.api_key_variable is None:
+            raise SecretMissing(f"backend:{name}: the settings name no api_key_variable for it")
+        key = self._environment.get(backend.api_key_variable)
+        if not key:
+            raise SecretMissing(
+                f"backend:{name}: the server's environment has no {backend.api_key_variable}"
+            )
+        return key
+
+    async def collect(self, operations: OperationStore) -> int:
+        """Delete the secrets of operations that are gone; how many."""
+        gone = 0
+        async for tenant in walk_resources(self._catalog, SYSTEM_TENANT, "tenant"):
+            batch: list[Resource] = []
+            async for secret in walk_resources(self._catalog, tenant.id, SECRET):
+                batch.append(secret)
+                if len(batch) == _BATCH:
+                    gone += await self._delete_orphans(operations, batch)
+                    batch = []
+            gone += await self._delete_orphans(operations, batch)
+        return gone
+
+    async def _resolve_one(self, operation: Operation, reference: str) -> str:
+        where, _, name = reference.partition(":")
+        match where:
+            case "backend":
+                return self.backend_key(name)
+            case "sealed":
+                return await self._open(operation, name)
+            case _:
+                raise SecretMissing(f"{reference[:80]!r} is not a reference to a secret")
+
+    async def _open(self, operation: Operation, name: str) -> str:
+        owned = {"operation_id": operation.id, "reference": name}
+        found = await self._catalog.find(operation.tenant, SECRET, fields=owned, limit=1)
+        if not found:
+            raise SecretMissing(
+                f"this operation was given no secret sealed:{name[:80]}", fault="user"
+            )
+        sealed = msgspec.json.decode(found[0].document, type=Sealed)
+        try:
+            return self._keyring.open(sealed, _about(operation.tenant, name)).decode()
+        except SecretMissing as error:
+            raise SecretMissing(f"sealed:{name} cannot be opened: {error.message}") from error
+
+    async def _delete_orphans(self, operations: OperationStore, secrets: list[Resource]) -> int:
+        owners = await operations.get(None, [one.fields.get("operation_id", "") for one in secrets])
+        gone = [one for one, owner in zip(secrets, owners, strict=True) if owner is None]
+        for secret in gone:
+            await self._catalog.write(secret.tenant, [CatalogWrite(type=SECRET, id=secret.id)])
+        return len(gone)
+
+
+def _about(tenant: str, name: str) -> bytes:
+    return f"{tenant}/{name}".encode()
