@@ -7,9 +7,10 @@ import apsw
 import pytest
 
 from outlast.operations.errors import Unavailable
+from outlast.store.migrations import Migration, migrations
 from outlast.store.sqlite import SqliteStore
 from outlast.store.sqlite.connections import check_version, connect, create_file
-from outlast.store.sqlite.migrate import FOLDER, Migration, dump_schema, migrate, migrations
+from outlast.store.sqlite.migrate import FOLDER, dump_schema, migrate
 
 FIRST = Migration(
     1, "first", "CREATE TABLE first (a TEXT) STRICT; CREATE TABLE more (a TEXT) STRICT;"
@@ -33,25 +34,25 @@ def connection(path):
 
 
 def test_the_migrated_schema_is_the_committed_one(connection):
-    migrate(connection, migrations(), 1)
+    migrate(connection, migrations(FOLDER), 1)
     committed = (FOLDER / "schema.sql").read_text(encoding="utf-8")
     assert dump_schema(connection) == committed, "run: python tests/migrations/dump_schema.py"
 
 
 def test_every_table_is_strict_and_every_file_is_numbered_in_turn(connection):
-    migrate(connection, migrations(), 1)
+    migrate(connection, migrations(FOLDER), 1)
     tables = re.findall(
         r"CREATE TABLE (\w+) \(.*?\n?\)([^;()]*);", dump_schema(connection), re.DOTALL
     )
     assert len(tables) > 5
     assert all("STRICT" in options for _, options in tables)
     files = sorted(path.name for path in FOLDER.glob("*.sql") if path.name != "schema.sql")
-    assert [migration.number for migration in migrations()] == list(range(1, len(files) + 1))
+    assert [migration.number for migration in migrations(FOLDER)] == list(range(1, len(files) + 1))
     assert all(re.fullmatch(r"\d{4}_[a-z_]+\.sql", name) for name in files)
 
 
 def test_no_statement_of_the_schema_decides_about_states(connection):
-    migrate(connection, migrations(), 1)
+    migrate(connection, migrations(FOLDER), 1)
     assert "case when" not in dump_schema(connection).lower()
 
 
@@ -85,7 +86,11 @@ def test_a_migration_that_was_edited_afterwards_is_refused(connection):
 
 
 async def test_a_store_refuses_a_newer_schema_and_leaves_nothing_open(path, connection):
-    newer = [*migrations(), Migration(9999, "from_the_future", "CREATE TABLE future (a TEXT)")]
+    future = Migration(9999, "from_the_future", "CREATE TABLE future (a TEXT)")
+    newer = [*migrations(FOLDER), future]
+        *migrations(FOLDER),
+        Migration(9999, "from_the_future", "CREATE TABLE future (a TEXT)"),
+    ]
     migrate(connection, newer, 1)
     with pytest.raises(Unavailable, match="from_the_future"):
         await SqliteStore(path).open()
@@ -112,12 +117,13 @@ CHILD = """
 import sys
 from pathlib import Path
 from outlast.store.sqlite.connections import connect, create_file
-from outlast.store.sqlite.migrate import migrate, migrations
+from outlast.store.migrations import migrations
+from outlast.store.sqlite.migrate import FOLDER, migrate
 print("ready", flush=True)
 sys.stdin.readline()
 create_file(Path(sys.argv[1]))
 connection = connect(Path(sys.argv[1]))
-print(migrate(connection, migrations(), 1))
+print(migrate(connection, migrations(FOLDER), 1))
 """
 
 
@@ -133,5 +139,5 @@ def test_twenty_processes_can_migrate_at_once(tmp_path):
         child.stdin.flush()
     applied = [child.communicate(timeout=60)[0].strip() for child in children]
     assert [child.returncode for child in children] == [0] * 20
-    every = str([migration.number for migration in migrations()])
+    every = str([migration.number for migration in migrations(FOLDER)])
     assert sorted(applied) == sorted([every, *["[]"] * 19])

@@ -1,40 +1,18 @@
 """Migrations: numbered SQL files, applied once, in order, under a lock."""
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 import apsw
-import msgspec
 
 from outlast.operations.errors import Unavailable
+from outlast.store.migrations import Migration
 from outlast.store.sqlite.connections import BUSY_SECONDS, fetch_all
 
 FOLDER: Final = Path(__file__).parent.parent / "migrations" / "sqlite"
 _T = TypeVar("_T")
-
-
-class Migration(msgspec.Struct, frozen=True):
-    """One file of SQL statements. `checksum` shows that nobody edited it after it was applied."""
-
-    number: int
-    name: str
-    sql: str
-
-    @property
-    def checksum(self) -> str:
-        """The SHA-256 of the file's text."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()
-
-
-def migrations(folder: Path = FOLDER) -> list[Migration]:
-    """The migrations of a folder, in order."""
-    return [
-        Migration(int(path.name[:4]), path.stem[5:], path.read_text(encoding="utf-8"))
-        for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))
-    ]
 
 
 def migrate(connection: apsw.Connection, wanted: Sequence[Migration], now: int) -> list[int]:

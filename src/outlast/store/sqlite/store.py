@@ -8,9 +8,10 @@ import apsw
 
 from outlast.clock import Clock, system_clock
 from outlast.operations.errors import Unavailable
+from outlast.store.migrations import migrations
 from outlast.store.sqlite.catalog import SqliteCatalog
 from outlast.store.sqlite.connections import Readers, check_version, connect, create_file
-from outlast.store.sqlite.migrate import migrate, migrations
+from outlast.store.sqlite.migrate import FOLDER, migrate
 from outlast.store.sqlite.operations import SqliteOperations
 from outlast.store.sqlite.wakeup import Neighbours, Notices
 from outlast.store.sqlite.writer import Writer
@@ -74,6 +75,6 @@ class SqliteStore:
         create_file(self._path)
         connection = connect(self._path)
         try:
-            migrate(connection, migrations(), self._clock())
+            migrate(connection, migrations(FOLDER), self._clock())
         finally:
             connection.close()

@@ -1,0 +1,246 @@
+"""The port of resources."""
+# ruff: noqa: S608  statements are put together from constants; values are always bound
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from outlast.operations.errors import Invalid, OutlastError, ResourceExists, RevisionMismatch
+from outlast.operations.kind import CatalogWrite, Resource
+from outlast.store.port import AuditEntry
+from outlast.store.postgres.reading import Reader
+from outlast.store.postgres.transaction import Connection, Transaction
+from outlast.store.postgres.writer import Writer, first
+
+_COLUMNS: Final = "tenant, type, id, name, document, revision, created_at, updated_at, fields"
+_BY_ID: Final = f"SELECT {_COLUMNS} FROM resources WHERE tenant = $1 AND type = $2 AND id = $3"
+_BY_NAME: Final = (
+    f"SELECT {_COLUMNS} FROM resources WHERE tenant = $1 AND type = $2 AND name = $3 AND name <> ''"
+)
+_EITHER: Final = f"({_BY_ID}) UNION ALL ({_BY_NAME})"
+_INSERT: Final = f"INSERT INTO resources ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+_UPDATE: Final = (
+    "UPDATE resources SET name = $4, document = $5, revision = $6, updated_at = $7, fields = $8"
+    " WHERE tenant = $1 AND type = $2 AND id = $3"
+)
+_DELETE: Final = "DELETE FROM resources WHERE tenant = $1 AND type = $2 AND id = $3"
+_INSERT_FIELDS: Final = (
+    "INSERT INTO resource_fields (tenant, type, id, key, value)"
+    " SELECT $1, $2, $3, * FROM unnest($4::text[], $5::text[])"
+)
+_DELETE_FIELDS: Final = (
+    "DELETE FROM resource_fields f USING unnest($4::text[], $5::text[]) AS d(key, value)"
+    " WHERE f.tenant = $1 AND f.type = $2 AND f.id = $3 AND f.key = d.key AND f.value = d.value"
+)
+_encode = msgspec.json.Encoder().encode
+_decode_fields = msgspec.json.Decoder(dict[str, str]).decode
+
+
+class Writing(msgspec.Struct, frozen=True):
+    """What one caller writes at once."""
+
+    tenant: str
+    writes: Sequence[CatalogWrite]
+    audit: AuditEntry | None
+
+
+class PostgresCatalog:
+    """Resources in PostgreSQL."""
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def read(self, tenant: str, type: str, id_or_name: str) -> Resource | None:
+        """See CatalogStore."""
+        rows = await self._reader.fetch(_EITHER, tenant, type, id_or_name)
+        return _from_row(rows[0]) if rows else None
+
+    async def find(
+        self,
+        tenant: str,
+        type: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        before_id: str | None = None,
+        after_id: str | None = None,
+        limit: int = 100,
+    ) -> list[Resource]:
+        """See CatalogStore."""
+        sql, values = find_sql(tenant, type, fields or {}, before_id, limit, after_id=after_id)
+        return [_from_row(row) for row in await self._reader.fetch(sql, *values)]
+
+    async def write(
+        self, tenant: str, writes: Sequence[CatalogWrite], audit: AuditEntry | None = None
+    ) -> list[Resource]:
+        """See CatalogStore."""
+        if not writes and audit is None:
+            return []
+        written: list[Resource] = first(
+            await self._writer.submit(_write_each, [Writing(tenant, writes, audit)])
+        )
+        return written
+
+
+def find_sql(
+    tenant: str,
+    type_: str,
+    fields: Mapping[str, str],
+    before_id: str | None,
+    limit: int,
+    *,
+    after_id: str | None = None,
+) -> tuple[str, list[Any]]:
+    """The list of resources as SQL: one field leads through its index, the others are looked up."""
+    values: list[Any] = [tenant, type_, limit]
+    order = "DESC" if after_id is None else "ASC"
+    span = ""
+    for sign, end in (("<", before_id), (">", after_id)):
+        if end is not None:
+            values.append(end)
+            span += f" AND p.id {sign} ${len(values)}"
+    source, has_fields = "resources", ""
+    for place, (key, value) in enumerate(fields.items()):
+        values += [key, value]
+        has_field = f"key = ${len(values) - 1} AND {{0}}value = ${len(values)}"
+        if place == 0:
+            source, has_fields = "resource_fields", f" AND p.{has_field.format('p.')}"
+        else:
+            has_fields += (
+                " AND EXISTS (SELECT 1 FROM resource_fields o WHERE o.tenant = p.tenant"
+                f" AND o.type = p.type AND o.id = p.id AND o.{has_field.format('o.')})"
+            )
+    columns = ", ".join(f"r.{name}" for name in _COLUMNS.split(", "))
+    return (
+        f"SELECT {columns} FROM (SELECT p.tenant, p.type, p.id FROM {source} p"
+        f" WHERE p.tenant = $1 AND p.type = $2{span}{has_fields} ORDER BY p.id {order} LIMIT $3) f"
+        " JOIN resources r ON r.tenant = f.tenant AND r.type = f.type AND r.id = f.id"
+        f" ORDER BY r.id {order}"
+    ), values
+
+
+async def _write_each(
+    transaction: Transaction, members: Sequence[Writing]
+) -> list[list[Resource] | OutlastError]:
+    answers: list[list[Resource] | OutlastError] = []
+    for member in members:
+        try:
+            answers.append(await write_all(transaction, member.tenant, member.writes))
+        except OutlastError as error:
+            answers.append(error)
+        else:
+            transaction.audit(member.tenant, member.audit)
+    return answers
+
+
+async def write_all(
+    transaction: Transaction,
+    tenant: str,
+    writes: Sequence[CatalogWrite],
+    operation_id: str | None = None,
+) -> list[Resource]:
+    """All of the writes, in order, or none: ResourceExists, RevisionMismatch, Invalid.
+
+    `operation_id` is whose those are that are owned. The answer has the resources written, and
+    those deleted as they last were.
+    """
+    if not writes:
+        return []
+    async with transaction.connection.transaction():
+        written = [await _write(transaction, tenant, write, operation_id) for write in writes]
+    return [resource for resource in written if resource is not None]
+
+
+async def _write(
+    transaction: Transaction, tenant: str, write: CatalogWrite, operation_id: str | None
+) -> Resource | None:
+    connection = transaction.connection
+    old = await _read(connection, f"{_BY_ID} FOR UPDATE", tenant, write.type, write.id)
+    _check(old, write)
+    if write.document is None:
+        if old is not None:
+            await _drop_fields(connection, old)
+            await connection.execute(_DELETE, tenant, write.type, write.id)
+        return old
+    namesake = await _read(connection, _BY_NAME, tenant, write.type, write.name)
+    if namesake is not None and namesake.id != write.id:
+        raise ResourceExists(f"the {write.type} {write.name!r} exists already")
+    new = Resource(
+        tenant=tenant,
+        type=write.type,
+        id=write.id,
+        name=write.name,
+        document=write.document,
+        revision=1 if old is None else old.revision + 1,
+        created_at=transaction.now if old is None else old.created_at,
+        updated_at=transaction.now,
+        fields=_fields(write, operation_id),
+    )
+    await _store(connection, old, new)
+    return new
+
+
+def _fields(write: CatalogWrite, operation_id: str | None) -> dict[str, str]:
+    if not write.is_owned:
+        return dict(write.fields)
+    if operation_id is None:
+        raise Invalid(f"the {write.type} {write.id} cannot be owned: no operation is written")
+    return {**write.fields, "operation_id": operation_id}
+
+
+def _check(old: Resource | None, write: CatalogWrite) -> None:
+    expected = write.expected_revision
+    if expected is None:
+        return
+    if expected == 0 and old is not None:
+        raise ResourceExists(f"the {write.type} {write.id} exists already")
+    found = 0 if old is None else old.revision
+    if found != expected:
+        raise RevisionMismatch(
+            f"the {write.type} {write.id} is at revision {found}, not at {expected}"
+        )
+
+
+async def _store(connection: Connection, old: Resource | None, new: Resource) -> None:
+    fields = _encode(new.fields) if new.fields else None
+    key = (new.tenant, new.type, new.id)
+    if old is None:
+        stamps = (new.revision, new.created_at, new.updated_at)
+        await connection.execute(_INSERT, *key, new.name, new.document, *stamps, fields)
+    else:
+        changes = (new.name, new.document, new.revision, new.updated_at, fields)
+        await connection.execute(_UPDATE, *key, *changes)
+        if old.fields == new.fields:
+            return
+        await _drop_fields(connection, old)
+    if new.fields:
+        await connection.execute(_INSERT_FIELDS, *key, list(new.fields), list(new.fields.values()))
+
+
+async def _drop_fields(connection: Connection, resource: Resource) -> None:
+    if resource.fields:
+        key = (resource.tenant, resource.type, resource.id)
+        fields = resource.fields
+        await connection.execute(_DELETE_FIELDS, *key, list(fields), list(fields.values()))
+
+
+async def _read(connection: Connection, sql: str, *values: str) -> Resource | None:
+    row = await connection.fetchrow(sql, *values)
+    return None if row is None else _from_row(row)
+
+
+def _from_row(row: asyncpg.Record) -> Resource:
+    tenant, type_, id_, name, document, revision, created_at, updated_at, fields = row
+    return Resource(
+        tenant=tenant,
+        type=type_,
+        id=id_,
+        name=name,
+        document=document,
+        revision=revision,
+        created_at=created_at,
+        updated_at=updated_at,
+        fields={} if fields is None else _decode_fields(fields),
+    )

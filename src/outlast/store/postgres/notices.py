@@ -1,0 +1,83 @@
+"""Who hears of changes: of our own commits at once, of other processes' through NOTIFY."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import asyncpg
+
+from outlast.store.port import Changed
+from outlast.store.postgres.transaction import Transaction
+
+_PAUSE_SECONDS: Final = 1.0
+_ANYTHING: Final = Changed(ids=None, claimable=True)
+
+_log = logging.getLogger(__name__)
+
+
+class Notices:
+    """Subscribers, and a connection that listens for them.
+
+    A pooler may drop LISTEN: then others' changes are seen by whoever looks once a second.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], channel: str) -> None:
+        self._connect = connect
+        self._channel = channel
+        self._subscribers: dict[object, Callable[[Changed], None]] = {}
+        self._listening: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Begin to listen."""
+        is_ready = asyncio.Event()
+        self._listening = asyncio.create_task(self._listen(is_ready))
+        await is_ready.wait()
+
+    async def close(self) -> None:
+        """Listen no more."""
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+
+    def subscribe(self, notice: Callable[[Changed], None]) -> Callable[[], None]:
+        """See OperationStore."""
+        key = object()
+        self._subscribers[key] = notice
+        return lambda: self._subscribers.pop(key, None) and None
+
+    def committed(self, transaction: Transaction) -> None:
+        """Tell of a commit of this process."""
+        if transaction.changed or transaction.claimable:
+            self._tell(Changed(frozenset(transaction.changed), transaction.claimable))
+
+    def _tell(self, changed: Changed) -> None:
+        for notice in list(self._subscribers.values()):
+            try:
+                notice(changed)
+            except Exception:  # noqa: BLE001  an edge: the other subscribers are still told
+                _log.exception("a subscriber failed")
+
+    async def _listen(self, is_ready: asyncio.Event) -> None:
+        while True:
+            ended = asyncio.Event()
+            connection: asyncpg.Connection | None = None
+            try:
+                connection = await self._connect()
+                connection.add_termination_listener(lambda *_, ended=ended: ended.set())
+                await connection.add_listener(self._channel, self._heard)
+                is_ready.set()
+                # What was told while nobody listened is not told again.
+                self._tell(_ANYTHING)
+                await ended.wait()
+                _log.warning("the connection that listens for changes was lost")
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                _log.warning("cannot listen for changes: %s", error)
+            finally:
+                is_ready.set()
+                if connection is not None and not connection.is_closed():
+                    connection.terminate()
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _heard(self, *_: Any) -> None:
+        self._tell(_ANYTHING)
