@@ -16,6 +16,7 @@ from outlast.settings import Settings, SettingsError
 
 BUILTIN_MODULES: Final = (
     "outlast.kinds.batch_inference",
+    "outlast.kinds.fine_tuning",
     "outlast.kinds.materialize_history",
     "outlast.kinds.sql_query",
 )

@@ -12,14 +12,17 @@ from typing import Final
 import msgspec
 
 from outlast.app.foundation import Foundation, lay_foundation
+from outlast.app.inference import load_redact, open_chat_log, open_relay
 from outlast.app.kinds import install_kinds
 from outlast.datafolder import DataFolder
 from outlast.engine import Engine, Hub, Principal, Role
 from outlast.engine.access import DEFAULT_TENANT
 from outlast.engine.tokens import Tokens
 from outlast.http import DIALECTS, Parts, Site, plan_addresses
+from outlast.inference.relaying import Relay
 from outlast.operations.errors import ResourceExists
 from outlast.processes import Listener, Listening, bind, keep_running
+from outlast.resources.chat_log import ChatLog
 from outlast.settings import Settings, encode_settings
 from outlast.store.port import Store
 from outlast.worker.supervisor import Supervisor
@@ -51,7 +54,9 @@ async def serve(
     started: Callable[[Started], None] = lambda _: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises SettingsError and DataFolderInUse."""
-    install_kinds(settings)  # what is wrong with them is told before anything is touched
+    # What is wrong with either is told before anything is touched.
+    install_kinds(settings)
+    load_redact(settings)
     folder = DataFolder(settings.data)
     folder.make()
     async with AsyncExitStack() as stack:
@@ -63,9 +68,9 @@ async def serve(
         hub = Hub(foundation.store.operations, settings.limits.watchers)
         hub.open()
         stack.callback(hub.close)
-        site = Site(
-            _parts(foundation, hub), ready=_readiness(foundation.store), version=version("outlast")
-        )
+        log = open_chat_log(stack, foundation)
+        parts = _parts(foundation, hub, log, open_relay(stack, foundation, log))
+        site = Site(parts, ready=_readiness(foundation.store), version=version("outlast"))
         keep_running(stack, foundation.chores().run())
         keep_running(stack, foundation.collect())
         supervisor = None
@@ -108,7 +113,7 @@ def _profile_urls(settings: Settings, main: str, listeners: Sequence[Listener]) 
     return urls
 
 
-def _parts(foundation: Foundation, hub: Hub) -> Parts:
+def _parts(foundation: Foundation, hub: Hub, log: ChatLog, relay: Relay) -> Parts:
     settings = foundation.settings
     engine = Engine(
         foundation.store,
@@ -123,6 +128,9 @@ def _parts(foundation: Foundation, hub: Hub) -> Parts:
         tokens=Tokens(foundation.store),
         datasets=foundation.datasets(),
         files=foundation.files(),
+        models=foundation.models(),
+        relay=relay,
+        chat_log=log,
         settings=settings,
     )
 

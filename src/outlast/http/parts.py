@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 from outlast.engine import Engine
 from outlast.engine.tokens import Tokens
+from outlast.inference.relaying import Relay
+from outlast.resources.chat_log import ChatLog
 from outlast.resources.datasets import Datasets
 from outlast.resources.files import Files
+from outlast.resources.models import Models
 from outlast.settings import Limits, Settings
 
 BODY_SECONDS = 30.0
@@ -21,6 +24,9 @@ class Parts:
     settings: Settings
     datasets: Datasets | None = None
     files: Files | None = None
+    models: Models | None = None
+    relay: Relay | None = None
+    chat_log: ChatLog | None = None
     body_seconds: float = BODY_SECONDS
 
     @property
