@@ -22,7 +22,12 @@ class NumberValue(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
 
 
 class TextMessages(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="text_messages"
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="type",
+    tag="text_messages",
 ):
     """Chats: `messages` is an array of chat messages, as a list or as JSON text."""
 
@@ -31,7 +36,14 @@ class TextMessages(
     max_tokens: NumberValue | None = None
 
 
-class TextPrompt(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="text_prompt"):
+class TextPrompt(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="type",
+    tag="text_prompt",
+):
     """Questions: `prompt` is a user's message as text."""
 
     prompt: ColumnValue
@@ -39,7 +51,14 @@ class TextPrompt(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     max_tokens: NumberValue | None = None
 
 
-class TextInput(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="text_input"):
+class TextInput(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="type",
+    tag="text_input",
+):
     """Texts to embed."""
 
     input: ColumnValue
@@ -61,13 +80,19 @@ def mapping_spec(mapping: TextMapping) -> dict[str, Any]:
     return spec
 
 
-def mapping_on_wire(spec: Mapping[str, Any]) -> dict[str, Any]:
+def mapping_on_wire(spec: Mapping[str, Any]) -> TextMapping:
     """A mapping of the kind `batch_inference` as the wire has it."""
-    fields: dict[str, Any] = {}
-    for name in ("messages", "prompt", "input", "custom_id"):
-        if spec.get(name) is not None:
-            fields[name] = {"type": "column", "name": spec[name]}
+    names = ("messages", "prompt", "input", "custom_id")
+    fields: dict[str, Any] = {
+        name: ColumnValue(name=spec[name]) for name in names if spec.get(name) is not None
+    }
+    if "input" in fields:
+        return TextInput(**fields)
     if spec.get("max_tokens") is not None:
-        fields["max_tokens"] = {"type": "number", "value": spec["max_tokens"]}
-    type = next((f"text_{name}" for name in ("messages", "prompt", "input") if name in fields), "")
-    return {"type": type, **fields}
+        fields["max_tokens"] = NumberValue(value=spec["max_tokens"])
+    return TextPrompt(**fields) if "prompt" in fields else TextMessages(**fields)
+
+
+def mapping_path(field: str) -> str:
+    """Where the wire has what a field of a spec's mapping says."""
+    return f"{field}.value" if field == "max_tokens" else f"{field}.name"

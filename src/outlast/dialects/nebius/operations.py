@@ -1,7 +1,7 @@
 """Operations on the wire: requests, answers, lists, and what went wrong."""
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, cast
+from typing import Final, Literal, cast
 
 import msgspec
 
@@ -9,6 +9,7 @@ from outlast.dialects.nebius.ids import show_id
 from outlast.dialects.nebius.operation_types import (
     CONVERSIONS,
     OperationResponse,
+    OperationWish,
     RunOperationRequest,
 )
 from outlast.dialects.nebius.words import KINDS, STATUSES, TYPES, OperationType
@@ -32,20 +33,14 @@ class OperationErrors(msgspec.Struct, frozen=True, kw_only=True):
     object: Literal["list"] = "list"
 
 
-class OperationWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request asks for, in our words."""
-
-    kind: str
-    spec: dict[str, Any]
-    project: str | None
-
-
 def read_request(request: RunOperationRequest) -> OperationWish:
-    """The operation that a request asks for. Raises Invalid, naming fields of the request."""
-    type = request_type(request)
-    return OperationWish(
-        kind=KINDS[type], spec=CONVERSIONS[type].spec(request), project=request.ai_project_id
-    )
+    """What a request asks for. Raises Invalid, naming fields of the request."""
+    return CONVERSIONS[request_type(request)].wish(request)
+
+
+def request_kind(request: RunOperationRequest) -> str:
+    """The kind that runs what a request asks for."""
+    return KINDS[request_type(request)]
 
 
 def request_type(request: RunOperationRequest) -> OperationType:

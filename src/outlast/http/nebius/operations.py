@@ -1,7 +1,7 @@
 """The routes of /v1/operations in the Nebius dialect."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,7 @@ from outlast.dialects.nebius.operations import (
     error_lines,
     operation_on_wire,
     read_request,
+    request_kind,
     request_path,
 )
 from outlast.dialects.nebius.words import TYPES
@@ -32,7 +33,7 @@ from outlast.http.routing import Answer, Call, Header, Parameter, Route
 from outlast.http.submitting import IDEMPOTENCY_KEY, SUBMIT_ERRORS
 from outlast.operations.documents import canonical
 from outlast.operations.errors import IllegalTransition, Invalid, NotFound
-from outlast.operations.model import Operation
+from outlast.operations.model import SECOND, Operation
 from outlast.operations.states import State
 from outlast.store.port import Query, View
 
@@ -49,6 +50,8 @@ _LIST: Final = (
     ),
     Parameter(name="ai_project_id", schema={"type": "string"}, says="Only of this project."),
 )
+
+_REQUEST: Final[Any] = RunOperationRequest
 
 
 class OperationRoutes:
@@ -141,12 +144,18 @@ class OperationRoutes:
 
     async def _run(self, call: Call) -> Answer:
         limits = self._engine.limits
-        request = await read_json(call, RunOperationRequest, limits.body_bytes, self._body_seconds)
+        request: RunOperationRequest = await read_json(
+            call, _REQUEST, limits.body_bytes, self._body_seconds
+        )
         wanted = read_request(request)
+        deadline_at = None
+        if wanted.window_seconds is not None:
+            deadline_at = self._engine.store.operations.now() + wanted.window_seconds * SECOND
         wish = Wish(
-            kind=wanted.kind,
+            kind=request_kind(request),
             spec=canonical(wanted.spec),
-            project=wanted.project,
+            project=request.ai_project_id,
+            deadline_at=deadline_at,
             idempotency_key=call.header(b"idempotency-key"),
             request_id=call.request_id,
             traceparent=parse_traceparent(call),

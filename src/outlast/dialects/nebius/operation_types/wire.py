@@ -7,7 +7,9 @@ from typing import Annotated, Any, Final, Literal, Protocol
 import msgspec
 
 from outlast.dialects.nebius.ids import read_id, show_id
+from outlast.dialects.nebius.mappings import TextMapping
 from outlast.dialects.nebius.words import Status
+from outlast.operations.errors import Invalid
 from outlast.operations.model import Operation
 from outlast.operations.states import State
 
@@ -28,7 +30,7 @@ class OperationSource(msgspec.Struct, frozen=True, kw_only=True):
     id: Annotated[str, msgspec.Meta(min_length=1)]
     version: str | None = None
     type: Literal["train", "validation"] | msgspec.UnsetType = msgspec.UNSET
-    mapping: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
+    mapping: TextMapping | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class OperationTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,11 +64,18 @@ class OperationFields(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     ai_project_id: str | None
 
 
+class OperationWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request asks for: a spec of our kind, and how long it may take at most."""
+
+    spec: dict[str, Any]
+    window_seconds: int | None = None
+
+
 class OperationConversion(Protocol):
     """One type of operation: from a request to a spec of our kind, and from there to the wire."""
 
-    def spec(self, request: Any) -> dict[str, Any]:
-        """The spec that a request asks for. Raises Invalid, naming fields of the request."""
+    def wish(self, request: Any) -> OperationWish:
+        """What a request asks for. Raises Invalid, naming fields of the request."""
 
     def response(self, operation: Operation, fields: Mapping[str, Any]) -> OperationFields:
         """The operation on the wire; `fields` are those that all types have but src and dst."""
@@ -93,9 +102,14 @@ def source_on_wire(spec: Mapping[str, Any], **more: Any) -> OperationSource:
 
 
 def target_spec(targets: Sequence[OperationTarget] | None) -> dict[str, Any]:
-    """The part of a spec that says where rows go: none asks for a temporary dataset."""
+    """The part of a spec that says where rows go: none asks for a temporary dataset.
+
+    Raises Invalid for more than one.
+    """
     if not targets:
         return {}
+    if len(targets) > 1:
+        raise Invalid("an operation has one dst", field_errors={"dst": "has more than one"})
     target = targets[0]
     named = {} if target.version is None else {"version_name": target.version}
     return {"dst": {"dataset": read_id(target.id), **named}}

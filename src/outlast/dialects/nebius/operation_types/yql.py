@@ -8,6 +8,7 @@ import msgspec
 from outlast.dialects.nebius.operation_types.wire import (
     OperationFields,
     OperationRequest,
+    OperationWish,
     request_path,
     source_on_wire,
     source_spec,
@@ -41,7 +42,7 @@ class YQLOperation(OperationFields, frozen=True, kw_only=True, tag="yql"):
 class YQLConversion:
     """See OperationConversion."""
 
-    def spec(self, request: YQLRequest) -> dict[str, Any]:
+    def wish(self, request: YQLRequest) -> OperationWish:
         """See OperationConversion."""
         spec: dict[str, Any] = {
             "query": request.params.query,
@@ -50,7 +51,7 @@ class YQLConversion:
         }
         if request.params.dialect is not msgspec.UNSET:
             spec["dialect"] = request.params.dialect
-        return spec
+        return OperationWish(spec=spec)
 
     def response(self, operation: Operation, fields: Mapping[str, Any]) -> YQLOperation:
         """See OperationConversion."""
