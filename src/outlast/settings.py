@@ -24,6 +24,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     body_bytes: int = _MIB
     upload_bytes: int = 16 * 1024 * _MIB
+    dataset_body_bytes: int = 64 * _MIB
+    chat_body_bytes: int = 16 * _MIB
+    chat_answer_bytes: int = 64 * _MIB
+    chat_entry_bytes: int = _MIB
     spec_bytes: int = 256 * _KIB
     result_bytes: int = _MIB
     progress_bytes: int = 256 * _KIB

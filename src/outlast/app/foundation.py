@@ -15,8 +15,9 @@ from outlast.engine.chores import Chores
 from outlast.executors.calls import Sandbox
 from outlast.executors.launching import Launcher
 from outlast.operations.errors import OutlastError
+from outlast.resources.chat_log import Keeper
 from outlast.resources.configured import ConfiguredStore
-from outlast.resources.datasets import Datasets, Publisher
+from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.collecting import Collector
 from outlast.resources.datasets.parser import Parser
 from outlast.resources.files import FileCollector, FilePublisher, Files
@@ -70,6 +71,16 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         """The datasets of all tenants."""
         return Datasets(self.store, self.publisher(), self.parser())
 
+    def uploads(self, datasets: Datasets) -> Uploads:
+        """The uploads of datasets in parts."""
+        return Uploads(
+            self.store,
+            self.objects,
+            datasets,
+            spool=self.folder.spool,
+            upload_bytes_max=self.settings.limits.upload_bytes,
+        )
+
     def files(self) -> Files:
         """The files of all tenants."""
         return Files(
@@ -86,6 +97,16 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     def models(self) -> Models:
         """The tuned models of all tenants."""
         return Models(self.store.catalog, self.objects)
+
+    def chat_keeper(self) -> Keeper:
+        """What keeps the chat log small, and no longer than allowed."""
+        return Keeper(
+            self.store.catalog,
+            self.objects,
+            now=self.store.operations.now,
+            spool=self.folder.spool,
+            kept_days=self.settings.retention.chat_log_days,
+        )
 
     def chores(self) -> Chores:
         """What any process does beside its work."""
@@ -107,12 +128,14 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
                 of_models = await models.collect()
                 swept = await OperationFiles(self.objects).sweep(self.store.operations, now)
                 secrets = await self.secrets.collect(self.store.operations)
+                of_chats = await self.chat_keeper().keep()
             except (OutlastError, OSError):
                 logger.exception("garbage was not collected; the next round tries again")
             else:
                 logger.info(
-                    "collected %s, %d files, %d of models, %d of operations, and %d secrets",
-                    *(collected, of_files, of_models, swept, secrets),
+                    "collected %s, %d files, %d of models, %d of operations, %d secrets,"
+                    " and %d segments of the chat log",
+                    *(collected, of_files, of_models, swept, secrets, of_chats),
                 )
 
 

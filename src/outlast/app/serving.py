@@ -123,10 +123,12 @@ def _parts(foundation: Foundation, hub: Hub, log: ChatLog, relay: Relay) -> Part
         retention=settings.retention,
         preparer=foundation.preparers,
     )
+    datasets = foundation.datasets()
     return Parts(
         engine=engine,
         tokens=Tokens(foundation.store),
-        datasets=foundation.datasets(),
+        datasets=datasets,
+        uploads=foundation.uploads(datasets),
         files=foundation.files(),
         models=foundation.models(),
         relay=relay,

@@ -20,7 +20,7 @@ TOKEN_ERRORS: Final = ("forbidden", "not_found", "unauthenticated", "unavailable
 """What every route that needs a token can answer; not found is a tenant that root names."""
 
 REF: Final = "#/components/schemas/{name}"
-_PARAMETER: Final = re.compile(r"{(\w+)}")
+_PARAMETER: Final = re.compile(r"{(\w+)(?::path)?}")
 _PARAMETERS: Final = {
     "ref": "An id in any of its forms, or the caller's own name for it.",
     "name": "A kind's name.",
@@ -57,7 +57,8 @@ def describe(
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         operation = _operation(route, face, schema_by_type)
-        paths.setdefault(route.path, {})[route.method.lower()] = operation
+        path = _PARAMETER.sub(r"{\1}", route.path)
+        paths.setdefault(path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {

@@ -151,8 +151,17 @@ def parse_prefer_wait(call: Call) -> float | None:
 
 async def read_json(call: Call, type_: type[T], bytes_max: int, seconds_max: float) -> T:
     """The request's body as a type. Raises Invalid, naming the field, and what `read_body` does."""
-    _check_media(call)
-    return decode_json(await read_body(call, bytes_max, seconds_max), type_)
+    value, _ = await read_json_and_body(call, type_, bytes_max, seconds_max)
+    return value
+
+
+async def read_json_and_body(
+    call: Call, type_: type[T], bytes_max: int, seconds_max: float
+) -> tuple[T, bytes]:
+    """As `read_json`, with the body itself: for a type that holds only what matters here."""
+    check_json_media(call)
+    body = await read_body(call, bytes_max, seconds_max)
+    return decode_json(body, type_), body
 
 
 async def read_empty(call: Call, bytes_max: int, seconds_max: float) -> None:
@@ -226,7 +235,8 @@ class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
     """A body without fields."""
 
 
-def _check_media(call: Call) -> None:
+def check_json_media(call: Call) -> None:
+    """Refuse a body that does not call itself JSON in UTF-8."""
     media, _, parameters = (call.header(b"content-type") or "application/json").partition(";")
     media = media.strip().lower()
     if media != "application/json" and not media.endswith("+json"):

@@ -6,7 +6,7 @@ from outlast.engine import Engine
 from outlast.engine.tokens import Tokens
 from outlast.inference.relaying import Relay
 from outlast.resources.chat_log import ChatLog
-from outlast.resources.datasets import Datasets
+from outlast.resources.datasets import Datasets, Uploads
 from outlast.resources.files import Files
 from outlast.resources.models import Models
 from outlast.settings import Limits, Settings
@@ -23,6 +23,7 @@ class Parts:
     tokens: Tokens
     settings: Settings
     datasets: Datasets | None = None
+    uploads: Uploads | None = None
     files: Files | None = None
     models: Models | None = None
     relay: Relay | None = None

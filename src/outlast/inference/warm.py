@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,19 +48,19 @@ class _Kept:
 class WarmEndpoints:
     """Endpoints by model: opened when first asked for, closed when idle or in the way.
 
-    `keys` are those of the backends, by name. `fetch` brings the files of tuned models to `spool`.
+    `backend_key` tells a backend's key. `fetch` brings the files of tuned models to `spool`.
     """
 
     def __init__(
         self,
-        keys: Mapping[str, str],
+        backend_key: Callable[[str], str],
         fetch: Fetch,
         spool: Path,
         *,
         idle_seconds: float = IDLE_SECONDS,
         local_max: int = LOCAL_MAX,
     ) -> None:
-        self._keys = keys
+        self._backend_key = backend_key
         self._fetch = fetch
         self._spool = spool
         self._idle_seconds = idle_seconds
@@ -128,7 +128,9 @@ class WarmEndpoints:
                 path = folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 await self._fetch(object_key, path)
-        key = None if model.backend is None else self._keys.get(model.backend)
+        key = None
+        if model.backend is not None and model.secret_ref is not None:
+            key = self._backend_key(model.backend)
         return await stack.enter_async_context(open_endpoint(model, key, folder=folder))
 
     def _opened(self, kept: _Kept) -> None:

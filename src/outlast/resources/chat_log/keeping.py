@@ -4,7 +4,7 @@ import logging
 import secrets
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +24,13 @@ from outlast.resources.chat_log.model import (
     segments_prefix,
 )
 from outlast.resources.objects import ObjectStore
+from outlast.resources.walking import walk_resources
 from outlast.store.port import CatalogStore
 
 SMALL_BYTES: Final = 32 * 1024 * 1024
 """A segment of this size is left alone."""
 
 DAY: Final = 86_400 * SECOND
-_PAGE: Final = 200
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Keeper:
     async def keep(self) -> int:
         """One round over all tenants; how many segments have expired."""
         expired = 0
-        async for tenant in self._pages(SYSTEM_TENANT, "tenant"):
+        async for tenant in walk_resources(self._catalog, SYSTEM_TENANT, "tenant"):
             expired += await self.expire(tenant.id)
             await self.merge_past(tenant.id)
             await self.sweep(tenant.id)
@@ -69,7 +69,7 @@ class Keeper:
         """Delete a tenant's segments whose newest entry has been kept enough; how many."""
         before = self._now() - self._kept
         gone = 0
-        async for segment in self._pages(tenant, SEGMENT):
+        async for segment in walk_resources(self._catalog, tenant, SEGMENT):
             document = segment_document(segment)
             if document.last_at < before:
                 await self._catalog.write(tenant, [CatalogWrite(type=SEGMENT, id=segment.id)])
@@ -81,7 +81,7 @@ class Keeper:
         """Merge the small segments of each hour that is over, then of each day that is over."""
         now = self._now()
         counts: Counter[tuple[str, str]] = Counter()
-        async for segment in self._pages(tenant, SEGMENT):
+        async for segment in walk_resources(self._catalog, tenant, SEGMENT):
             day, hour = segment.fields["day"], segment.fields["hour"]
             if _is_small(segment) and day < day_of(now):
                 counts["day", day] += 1
@@ -109,7 +109,7 @@ class Keeper:
     ) -> None:
         found = [
             segment
-            async for segment in self._pages(tenant, SEGMENT, **fields)
+            async for segment in walk_resources(self._catalog, tenant, SEGMENT, **fields)
             if _is_small(segment) and not (only_fresh and segment_document(segment).is_merged)
         ]
         group: list[Resource] = []
@@ -155,18 +155,6 @@ class Keeper:
                     file.write(chunk)
             file.flush()
             await self._objects.put_file(key, Path(file.name))
-
-    async def _pages(self, tenant: str, type: str, **fields: str) -> AsyncIterator[Resource]:
-        before_id: str | None = None
-        while True:
-            found = await self._catalog.find(
-                tenant, type, fields=fields or None, before_id=before_id, limit=_PAGE
-            )
-            for resource in found:
-                yield resource
-            if len(found) < _PAGE:
-                return
-            before_id = found[-1].id
 
 
 def _is_small(segment: Resource) -> bool:
