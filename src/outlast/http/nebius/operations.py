@@ -1,6 +1,7 @@
 """The routes of /v1/operations in the Nebius dialect."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -35,7 +36,7 @@ from outlast.operations.documents import canonical
 from outlast.operations.errors import IllegalTransition, Invalid, NotFound
 from outlast.operations.model import SECOND, Operation
 from outlast.operations.states import State
-from outlast.store.port import Query, View
+from outlast.store.port import Page, Query, View
 
 _LIST: Final = (
     Parameter(
@@ -136,7 +137,7 @@ class OperationRoutes:
         )
         page = await self._engine.find(call.principal, query)
         listed = OperationList(data=[operation_on_wire(one) for one in page.operations])
-        return Answer(body=encode(listed))
+        return Answer(body=encode(listed), headers=_next_cursor(page))
 
     async def _errors(self, call: Call) -> Answer:
         operation = await self._find(call)
@@ -189,6 +190,14 @@ class OperationRoutes:
 
 def _answer(operation: Operation) -> Answer:
     return Answer(body=encode(operation_on_wire(operation)))
+
+
+def _next_cursor(page: Page) -> list[Header]:
+    """Where the next page begins, exactly; `created_at` on the wire has lost its fraction."""
+    if page.next_before_id is None:
+        return []
+    last = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=page.operations[-1].created_at)
+    return [(b"x-next-cursor-time", last.isoformat().replace("+00:00", "Z").encode())]
 
 
 def _renamed(field_errors: Mapping[str, str], request: RunOperationRequest) -> dict[str, str]:

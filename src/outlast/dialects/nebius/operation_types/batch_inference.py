@@ -111,7 +111,7 @@ class BatchInferenceConversion:
         shown = {
             "model": spec.get("model"),
             "completion_window": shown_window(operation),
-            "endpoint": spec.get("endpoint"),
+            "endpoint": None if spec.get("endpoint") == CHAT else spec.get("endpoint"),
             "input_file_id": show_id(spec["file"]) if spec.get("file") else None,
         }
         params.update((name, value) for name, value in shown.items() if value is not None)
