@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from outlast.http.nebius.dataset_uploads import DatasetUploadRoutes
 from outlast.http.nebius.datasets import DatasetRoutes
 from outlast.http.nebius.files import FileRoutes
+from outlast.http.nebius.fine_tuning import FineTuningRoutes
 from outlast.http.nebius.inference import InferenceRoutes
 from outlast.http.nebius.operations import OperationRoutes
 from outlast.http.parts import Parts
@@ -20,6 +21,8 @@ def nebius_routes(parts: Parts) -> Sequence[Route]:
         routes += DatasetRoutes(parts, parts.datasets).routes()
     if parts.files is not None:
         routes += FileRoutes(parts, parts.files).routes()
+    if parts.models is not None:
+        routes += FineTuningRoutes(parts, parts.models).routes()
     if parts.relay is not None:
         routes += InferenceRoutes(parts, parts.relay).routes()
     return routes
