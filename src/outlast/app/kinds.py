@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +13,12 @@ from outlast.executors.launching import Launcher
 from outlast.executors.preparing import PrepareChild
 from outlast.operations.kind import Catalog, Kind, Prepared
 from outlast.settings import Settings, SettingsError
+from outlast.worker import OwnPartials
 
 BUILTIN_MODULES: Final = (
     "outlast.kinds.batch_inference",
+    "outlast.kinds.dataset_to_file",
+    "outlast.kinds.file_to_dataset",
     "outlast.kinds.fine_tuning",
     "outlast.kinds.materialize_history",
     "outlast.kinds.sql_query",
@@ -55,15 +58,19 @@ def install_kinds(settings: Settings) -> Installed:
 
 
 class Preparers:
-    """Our own kinds prepare in this process, those of `--kinds` in a child that can be killed."""
+    """Our own kinds prepare in this process, those of `--kinds` in a child that can be killed.
+
+    The same for what they make of a last checkpoint.
+    """
 
     def __init__(self, installed: Installed, launcher: Launcher) -> None:
         self._installed = installed
         self._own = OwnPreparer()
+        self._own_partials = OwnPartials()
         others = {
             kind.name: installed.modules[kind.name]
             for kind in installed.kinds.values()
-            if kind.prepare is not None and not installed.is_ours(kind)
+            if (kind.prepare or kind.partial) and not installed.is_ours(kind)
         }
         variables = {one for name in others for one in installed.kinds[name].environment}
         self._children = (
@@ -77,6 +84,12 @@ class Preparers:
         if self._children is None or kind.prepare is None or self._installed.is_ours(kind):
             return await self._own.prepare(kind, spec, catalog)
         return await self._children.prepare(kind.name, spec, catalog)
+
+    async def partial(self, kind: Kind, checkpoint: bytes) -> Sequence[bytes]:
+        """See `worker.equipment.PartialSource`."""
+        if self._children is None or self._installed.is_ours(kind):
+            return await self._own_partials.partial(kind, checkpoint)
+        return await self._children.partial(kind.name, checkpoint)
 
     async def open(self) -> None:
         """Have the child wait, where one is needed."""

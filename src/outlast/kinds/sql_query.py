@@ -16,7 +16,15 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from outlast.kinds.targets import PARTS_MAX, Source, Target, find_source, part_keys, target_id
+from outlast.kinds.targets import (
+    PARTS_MAX,
+    Source,
+    Target,
+    find_source,
+    new_version,
+    part_keys,
+    target_id,
+)
 from outlast.kinds.yql import QueryRefused, check_duckdb, translate
 from outlast.operations.errors import InvalidSpec
 from outlast.operations.kind import Catalog, Context, Finish, Kind, Prepared, Resources
@@ -116,23 +124,20 @@ def run(plan: SqlPlan, context: Context) -> Finish:
     from outlast.kinds.sql.running import run_query  # noqa: PLC0415
 
     rows = run_query(plan.sql, plan.sources, context)
-    dataset = context.operation_id if plan.dataset is None else plan.dataset
-    version = rows.manifest.version
+    publication = new_version(
+        rows.manifest,
+        rows.files,
+        dataset=plan.dataset,
+        version_name=plan.version_name,
+        operation_id=context.operation_id,
+    )
     result = SqlResult(
-        dataset=dataset,
-        version=version,
+        dataset=publication.dataset,
+        version=publication.version,
         rows=rows.manifest.rows,
         bytes=rows.manifest.bytes,
         columns=rows.manifest.columns,
         sample_rows=rows.sample,
-    )
-    publication = model.NewVersion(
-        dataset=dataset,
-        version=version,
-        manifest=rows.manifest,
-        files=rows.files,
-        version_name=plan.version_name,
-        is_temporary=plan.dataset is None,
     )
     return Finish(result=result, writes=[publication])
 

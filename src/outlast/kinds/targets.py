@@ -50,6 +50,25 @@ def part_keys(version: Resource) -> Sequence[str]:
     return [model.part_key(version.tenant, part.sha256) for part in parts]
 
 
+def new_version(
+    manifest: model.Manifest,
+    files: Sequence[str],
+    *,
+    dataset: str | None,
+    version_name: str | None,
+    operation_id: str,
+) -> model.NewVersion:
+    """What publishes rows into a target; `dataset` None is a temporary one."""
+    return model.NewVersion(
+        dataset=operation_id if dataset is None else dataset,
+        version=manifest.version,
+        manifest=manifest,
+        files=tuple(files),
+        version_name=version_name,
+        is_temporary=dataset is None,
+    )
+
+
 async def target_id(catalog: Catalog, target: Target) -> str | None:
     """The id of the dataset that a target names or asks to be made; None: a temporary one.
 

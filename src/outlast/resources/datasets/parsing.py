@@ -49,7 +49,7 @@ def parse(arguments: bytes, workdir: Path) -> dict[str, Any]:
     """
     call = msgspec.json.decode(arguments, type=ParseArguments)
     use_one_thread()
-    return _answer(lambda: write_parts(call, workdir, workdir / call.file))
+    return _answer(lambda: write_parts(call, workdir))
 
 
 def parse_body(arguments: bytes, workdir: Path) -> dict[str, Any]:
@@ -79,11 +79,15 @@ def parse_body(arguments: bytes, workdir: Path) -> dict[str, Any]:
 
 
 def write_parts(
-    call: ParseArguments, folder: Path, path: Path, stem: str = "part"
+    call: ParseArguments, workdir: Path, wrote: Callable[[int], object] | None = None
 ) -> tuple[Manifest, tuple[str, ...]]:
-    """Write the parts of a file into a folder. Raises Invalid, saying where the fault is."""
+    """Write the parts of a file into its folder. Raises Invalid, saying where the fault is.
+
+    `wrote` hears now and then how many rows there are so far; what it raises ends the writing.
+    """
+    path = workdir / call.file
     schema, rows = _read(path, _guessed(path, call.format), call.columns)
-    return _write(folder, schema, rows, call.limits, stem)
+    return _write(workdir, schema, rows, call.limits, wrote)
 
 
 def _read(path: Path, format: Format, columns: Sequence[DeclaredColumn] | None) -> Table:
@@ -110,11 +114,13 @@ def _write(
     schema: pa.Schema,
     rows: Iterator[pa.RecordBatch],
     limits: WriteLimits,
-    stem: str = "part",
+    wrote: Callable[[int], object] | None = None,
 ) -> tuple[Manifest, tuple[str, ...]]:
-    writer = PartWriter(folder, schema, limits, stem)
+    writer = PartWriter(folder, schema, limits)
     for batch in rows:
         writer.write(batch)
+        if wrote is not None:
+            wrote(writer.rows)
     return writer.close()
 
 

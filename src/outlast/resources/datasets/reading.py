@@ -48,12 +48,17 @@ def export(arguments: bytes, workdir: Path) -> dict[str, Any]:
     use_one_thread()
     output = workdir / "export"
     try:
-        _EXPORTERS[call.format]([workdir / name for name in call.files], output, call)
+        write_export(call, workdir, output)
     except Invalid as error:
         return {"code": error.code, "message": error.message}
     except MemoryError:
         return {"code": "too_large", "message": "a row needs more memory than a child is given"}
     return {"file": output.name}
+
+
+def write_export(call: ExportArguments, workdir: Path, output: Path) -> None:
+    """Write all rows of some files to a file. Raises Invalid."""
+    _EXPORTERS[call.format]([workdir / name for name in call.files], output, call)
 
 
 def json_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
