@@ -30,6 +30,7 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "unsupported_media_type": 415,
         "idempotency_mismatch": 422,
         "invalid_spec": 422,
+        "outbound_refused": 422,
         "unknown_kind": 422,
         "rate_limited": 429,
         "headers_too_large": 431,

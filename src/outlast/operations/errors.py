@@ -3,6 +3,7 @@
 OutlastError
   Invalid              invalid_request
     InvalidSpec        invalid_spec
+    OutboundRefused    outbound_refused
     UnknownKind        unknown_kind
     InvalidPageToken   invalid_page_token
     IdempotencyMismatch  idempotency_mismatch
@@ -64,6 +65,12 @@ class InvalidSpec(Invalid):
     """The spec does not fit the kind."""
 
     code = "invalid_spec"
+
+
+class OutboundRefused(Invalid):
+    """This server does not call that address."""
+
+    code = "outbound_refused"
 
 
 class UnknownKind(Invalid):
