@@ -15,7 +15,7 @@ from outlast.executors.inline import InlineExecutor
 from outlast.operations.kind import Kind
 from outlast.settings import Limits, Recovery, Retention
 from outlast.store.sqlite import SqliteStore
-from outlast.worker import Equipment, Worker
+from outlast.worker import Equipment, OwnPartials, Worker
 
 _T = TypeVar("_T")
 PRINCIPAL = Principal(tenant="default", member="bench", role=Role.SUBMITTER)
@@ -59,6 +59,7 @@ async def in_process(
             modules={kind.name: "none"},
             executors={"inline": executor},
             preparer=OwnPreparer(),
+            partials=OwnPartials(),
             publishers={},
             stager=None,
             files=None,

@@ -55,11 +55,25 @@ async def prepare_async(spec: Spec, catalog: Any) -> Any:
     )
 
 
+def partial(checkpoint: dict[str, Any]) -> Any:
+    match checkpoint["do"]:
+        case "write":
+            return [CatalogWrite(type="part", id=checkpoint["name"], document=b"{}")]
+        case "bug":
+            raise ZeroDivisionError("oops")
+        case "sleep":
+            time.sleep(60)
+        case "die":
+            os._exit(3)
+    return []
+
+
 def run(plan: Any, ctx: Any) -> Any:
     return plan
 
 
 kinds = [
     Kind("plain", spec=Spec, result=dict, run=run, prepare=prepare),
+    Kind("leaving", spec=Spec, result=dict, run=run, partial=partial),
     Kind("asking", spec=Spec, result=dict, run=run, prepare=prepare_async),
 ]

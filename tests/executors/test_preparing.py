@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
+from outlast.executors.port import PlainWrite
 from outlast.executors.preparing import PrepareChild
 from outlast.operations.errors import (
     Conflict,
@@ -167,3 +168,20 @@ async def test_prepare_sees_only_the_variables_that_are_declared(bench):
         )
     assert seen["DECLARED"] == "declared"
     assert "WORKER_SECRET" not in seen
+
+
+async def test_what_a_checkpoint_leaves_comes_back_as_encoded_publications(child):
+    [encoded] = await child.partial("leaving", b'{"do":"write","name":"x"}')
+    write = msgspec.json.decode(encoded, type=PlainWrite).write
+    assert write == CatalogWrite(type="part", id="x", document=b"{}")
+    assert await child.partial("leaving", b'{"do":"nothing"}') == []
+    assert await child.partial("plain", b'{"do":"write"}') == []
+
+
+@pytest.mark.parametrize(
+    ("do", "says"), [("bug", "ZeroDivisionError: oops"), ("sleep", "took more"), ("die", "died")]
+)
+async def test_a_partial_that_goes_wrong_is_told_and_the_next_one_is_served(child, do, says):
+    with pytest.raises(Unavailable, match=says):
+        await child.partial("leaving", msgspec.json.encode({"do": do}))
+    assert await child.partial("leaving", b'{"do":"nothing"}') == []

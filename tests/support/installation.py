@@ -14,7 +14,7 @@ from outlast.operations.kind import Kind
 from outlast.operations.model import Operation
 from outlast.settings import Limits, Recovery, Retention
 from outlast.store.sqlite import SqliteStore
-from outlast.worker import Equipment, Worker
+from outlast.worker import Equipment, OwnPartials, Worker
 
 MEMBER = Principal(tenant="default", member="ada", role=Role.ADMIN)
 QUICK = Recovery(
@@ -49,6 +49,7 @@ class Installation:
             "modules": dict.fromkeys(self.kinds, "tests"),
             "executors": {"inline": InlineExecutor(list(self.kinds.values()), self.folder)},
             "preparer": OwnPreparer(),
+            "partials": OwnPartials(),
             "publishers": publishers or {},
             "stager": None,
             "files": None,

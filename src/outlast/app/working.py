@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from outlast.app.foundation import Foundation, lay_foundation, open_store
+from outlast.datafolder import DataFolder
 from outlast.executors.inline import InlineExecutor
 from outlast.executors.port import Executor
 from outlast.executors.subprocess import SubprocessExecutor
 from outlast.processes import keep_running
 from outlast.resources.models import ModelPublisher
 from outlast.resources.staging import OperationFiles, Stager
-from outlast.settings import Settings
+from outlast.settings import Settings, SettingsError
 from outlast.worker import Equipment, Worker
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,20 @@ async def run_worker(settings: Settings, gone: Callable[[], Awaitable[object]]) 
         await worker.run()
 
 
+async def work(settings: Settings) -> None:
+    """A worker without a server of its own, on a database that is shared. Raises SettingsError."""
+    if settings.database is None:
+        raise SettingsError(
+            "a worker of its own needs a database that is shared; a server on SQLite has its own"
+        )
+    if not settings.workers:
+        raise SettingsError("a worker needs at least one slot: workers must not be 0")
+    DataFolder(settings.data).make()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, signal.raise_signal, signal.SIGTERM)
+    await run_worker(settings, asyncio.Event().wait)
+
+
 def _executors(foundation: Foundation) -> dict[str, Executor]:
     installed, settings = foundation.installed, foundation.settings
     return {
@@ -65,6 +80,7 @@ def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipm
         modules=foundation.installed.modules,
         executors=executors,
         preparer=foundation.preparers,
+        partials=foundation.preparers,
         publishers={
             "dataset_version": foundation.publisher(),
             "file": foundation.file_publisher(),

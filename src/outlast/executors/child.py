@@ -28,6 +28,7 @@ from outlast.executors.messages import (
     Called,
     CallEnded,
     Ended,
+    PartialAsked,
     PrepareAsked,
     Ready,
 )
@@ -40,7 +41,7 @@ from outlast.executors.outcomes import (
     trace,
 )
 from outlast.executors.port import Failed
-from outlast.executors.preparation import answer_prepare
+from outlast.executors.preparation import answer_partial, answer_prepare
 from outlast.executors.sandbox import Locked
 from outlast.operations import documents
 from outlast.operations.errors import LeaseLost, TooLarge
@@ -76,6 +77,8 @@ def main() -> NoReturn:
                 _leave()
             case PrepareAsked() as asked:
                 answer_prepare(channel, asked, kinds)
+            case PartialAsked() as asked_partial:
+                answer_partial(channel, asked_partial, kinds)
             case _:
                 _leave()
 

@@ -47,6 +47,13 @@ class PrepareAsked(_Message, frozen=True):
     spec: bytes
 
 
+class PartialAsked(_Message, frozen=True):
+    """To the child: what shall be published of a checkpoint."""
+
+    kind: str
+    checkpoint: bytes
+
+
 class CancelAsked(_Message, frozen=True):
     """To the child: stop soon."""
 
@@ -157,6 +164,12 @@ class SpecPrepared(_Message, frozen=True):
     prepared: Prepared
 
 
+class PartialMade(_Message, frozen=True):
+    """From the child: publications, each as JSON."""
+
+    publications: Sequence[bytes]
+
+
 class Refused(_Message, frozen=True):
     """From the child: `prepare` raised an OutlastError of this class."""
 
@@ -190,8 +203,9 @@ FromChild: TypeAlias = (
     | Request
     | Ended
     | SpecPrepared
+    | PartialMade
     | Refused
     | PrepareFailed
     | CallEnded
 )
-ToChild: TypeAlias = Boot | Assigned | Called | PrepareAsked | CancelAsked | Reply
+ToChild: TypeAlias = Boot | Assigned | Called | PrepareAsked | PartialAsked | CancelAsked | Reply

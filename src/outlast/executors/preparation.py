@@ -1,4 +1,4 @@
-"""The child's half of `prepare`: runs it, and asks the worker for what it reads of the catalog."""
+"""The child's half of `prepare` and `partial`: runs them, and asks the worker for what it reads."""
 
 import asyncio
 import inspect
@@ -11,6 +11,8 @@ from outlast.executors.frames import ChildEnd
 from outlast.executors.messages import (
     FindResources,
     GetResource,
+    PartialAsked,
+    PartialMade,
     PrepareAsked,
     PrepareFailed,
     Refused,
@@ -18,7 +20,7 @@ from outlast.executors.messages import (
     Request,
     SpecPrepared,
 )
-from outlast.executors.outcomes import describe, trace
+from outlast.executors.outcomes import describe, encode_write, trace
 from outlast.operations import documents
 from outlast.operations.errors import InvalidSpec, OutlastError, Unavailable
 from outlast.operations.kind import Kind, Prepared, Resource
@@ -38,6 +40,16 @@ def answer_prepare(channel: ChildEnd, asked: PrepareAsked, kinds: Mapping[str, K
                 details=documents.decode(documents.encode(error.details)),
             )
         )
+    except Exception as error:  # noqa: BLE001  the edge of a call into a kind
+        channel.send(PrepareFailed(message=describe(error), trace=trace(error)))
+
+
+def answer_partial(channel: ChildEnd, asked: PartialAsked, kinds: Mapping[str, Kind]) -> None:
+    """Run one `partial` and send what came of it."""
+    try:
+        partial = kinds[asked.kind].partial
+        made = partial(documents.decode(asked.checkpoint)) if partial is not None else ()
+        channel.send(PartialMade(publications=[encode_write(one) for one in made]))
     except Exception as error:  # noqa: BLE001  the edge of a call into a kind
         channel.send(PrepareFailed(message=describe(error), trace=trace(error)))
 

@@ -13,6 +13,8 @@ from outlast.executors.launching import Blueprint, BrokenModule, Launcher
 from outlast.executors.messages import (
     FindResources,
     GetResource,
+    PartialAsked,
+    PartialMade,
     PrepareAsked,
     PrepareFailed,
     Refused,
@@ -67,35 +69,51 @@ class PrepareChild:
         Raises what `prepare` raised, if it is an OutlastError; PrepareTimedOut when it took too
         long; Unavailable when it failed in another way or died.
         """
+        match await self._ask(kind, PrepareAsked(kind=kind, spec=spec), catalog):
+            case SpecPrepared(prepared=prepared):
+                return prepared
+            case Refused() as refused:
+                raise _same_error(refused)
+            case PrepareFailed(message=message, trace=trace):
+                logger.error("prepare of kind %s failed:\n%s", kind, trace)
+                raise Unavailable(f"kind {kind} cannot be prepared: {message}")
+            case _:
+                raise Unavailable(f"kind {kind} cannot be prepared: its child died")
+
+    async def partial(self, kind: str, checkpoint: bytes) -> Sequence[bytes]:
+        """The publications that the kind makes of a checkpoint, encoded. Raises Unavailable."""
+        match await self._ask(kind, PartialAsked(kind=kind, checkpoint=checkpoint), None):
+            case PartialMade(publications=publications):
+                return publications
+            case PrepareFailed(message=message):
+                raise Unavailable(f"partial of kind {kind} failed: {message}")
+            case _:
+                raise Unavailable(f"partial of kind {kind} failed: its child died")
+
+    async def _ask(
+        self, kind: str, asked: PrepareAsked | PartialAsked, catalog: Catalog | None
+    ) -> Any:
         child = await self._idle.get()
         try:
             ward = await child.ready()
             try:
                 async with asyncio.timeout(self._timeout_seconds):
-                    answer = await _converse(ward, PrepareAsked(kind=kind, spec=spec), catalog)
+                    answer = await _converse(ward, asked, catalog)
             except BaseException:
                 # It is in the middle of something that nobody waits for any more.
                 ward.kill()
                 raise
         except TimeoutError as error:
-            text = f"kind {kind} took more than {self._timeout_seconds:g} s to check the spec"
+            text = f"kind {kind} took more than {self._timeout_seconds:g} s to answer"
             raise PrepareTimedOut(text) from error
         except (BrokenModule, Garbage) as error:
             logger.error("prepare of kind %s: %s\n%s", kind, error, getattr(error, "trace", ""))  # noqa: TRY400
             raise Unavailable(f"kind {kind} cannot be prepared: {error}") from error
         finally:
             self._idle.put_nowait(child)
-        match answer:
-            case SpecPrepared(prepared=prepared):
-                return prepared
-            case Refused():
-                raise _same_error(answer)
-            case PrepareFailed(message=message, trace=trace):
-                logger.error("prepare of kind %s failed:\n%s", kind, trace)
-                raise Unavailable(f"kind {kind} cannot be prepared: {message}")
-            case _:
-                ward.kill()
-                raise Unavailable(f"kind {kind} cannot be prepared: its child died")
+        if not isinstance(answer, SpecPrepared | PartialMade | Refused | PrepareFailed):
+            ward.kill()
+        return answer
 
 
 class _Child:
@@ -133,10 +151,12 @@ class _Child:
         return self._ward
 
 
-async def _converse(ward: Ward, asked: PrepareAsked, catalog: Catalog) -> Any:
+async def _converse(ward: Ward, asked: PrepareAsked | PartialAsked, catalog: Catalog | None) -> Any:
     ward.send(asked)
     while True:
         message = await ward.channel.receive()
+        if catalog is None:
+            return message
         match message:
             case GetResource(number=number, type=type_, id_or_name=id_or_name):
                 value: Any = await catalog.get(type_, id_or_name)

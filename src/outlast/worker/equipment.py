@@ -41,6 +41,13 @@ class SecretSource(Protocol):
         """The secrets by the same names, for an attempt of the operation. Raises SecretMissing."""
 
 
+class PartialSource(Protocol):
+    """Asks kinds what their operations leave without success."""
+
+    async def partial(self, kind: Kind, checkpoint: bytes) -> Sequence[bytes]:
+        """The encoded publications that the kind makes of a checkpoint. Raises anything."""
+
+
 class Equipment(msgspec.Struct, frozen=True, kw_only=True):
     """What all attempts of a worker share. `modules` says which module has which kind."""
 
@@ -49,6 +56,7 @@ class Equipment(msgspec.Struct, frozen=True, kw_only=True):
     modules: Mapping[str, str]
     executors: Mapping[str, Executor]
     preparer: Preparer
+    partials: PartialSource
     publishers: Mapping[str, Publisher]
     stager: Stager | None
     files: AttemptFiles | None

@@ -14,8 +14,9 @@ from outlast.store.port import Changed, Claim, Held, Store
 from outlast.worker.attempt import Attempt
 from outlast.worker.equipment import Equipment, Publisher, SecretSource, Stager
 from outlast.worker.leases import LeaseKeeper
+from outlast.worker.partial import OwnPartials
 
-__all__ = ["Equipment", "Publisher", "SecretSource", "Stager", "Worker"]
+__all__ = ["Equipment", "OwnPartials", "Publisher", "SecretSource", "Stager", "Worker"]
 
 LOOK_SECONDS: Final = 1.0
 """How often an idle worker looks without having been told: for what was scheduled until now."""

@@ -26,6 +26,7 @@ from outlast.operations.kind import CatalogWrite
 from outlast.operations.model import Operation, Transition
 from outlast.store.port import Change, Decide
 from outlast.worker.equipment import Equipment
+from outlast.worker.partial import PartialOutput
 from outlast.worker.sink import AttemptSink
 
 _PUBLISH_TRIES: Final = 8
@@ -46,6 +47,7 @@ class Settlement:
         self._kind = equipment.kinds[operation.kind]
         self._token = token
         self._sink = sink
+        self._partial = PartialOutput(equipment, operation, token)
 
     async def settle(self, outcome: Outcome, workdir: Callable[[], Path]) -> None:
         """Record the end. Tried again until it is recorded, or the lease is lost.
@@ -67,7 +69,7 @@ class Settlement:
                         outcome = failed
                         continue
                     case Failed():
-                        await self._end(waiting, self._failing(outcome))
+                        await self._end_without_success(waiting, self._failing(outcome))
                     case Stopped():
                         await self._stopped(outcome, waiting)
                     case _:
@@ -148,19 +150,43 @@ class Settlement:
         token = self._token
         match outcome.reason:
             case "cancelled":
-                await self._end(
+                await self._end_without_success(
                     waiting, lambda stored, now: transitions.confirm_cancel(stored, token, now)
                 )
             case "deadline":
-                await self._end(waiting, _at_deadline(token))
+                await self._end_without_success(waiting, _at_deadline(token))
             case "released":
-                await self._end(
+                await self._end_without_success(
                     waiting, lambda stored, now: transitions.release(stored, token, now)
                 )
             case "lease":
                 logger.warning("attempt of %s lost its lease and was stopped", self._operation.id)
             case _:
                 assert_never(outcome.reason)
+
+    async def _end_without_success(self, waiting: list[Change], decide: Decide) -> None:
+        """Take a decision. If the operation ends with it, its partial output is published too."""
+        if not self._partial.is_possible:
+            await self._end(waiting, decide)
+            return
+        tries = _PUBLISH_TRIES
+        # First as if it went on: whether it does is for the decision to say, not for us to guess.
+        attempted = _Attempted(decide, as_end=False)
+        writes: Sequence[CatalogWrite] = ()
+        while True:
+            try:
+                await self._end(waiting, attempted, writes)
+            except (RevisionMismatch, ResourceExists) as error:
+                tries -= 1
+                if not tries:
+                    await self._partial.give_up(error)
+                    await self._end(waiting, decide)
+                    return
+            else:
+                if attempted.is_taken:
+                    return
+                attempted = _Attempted(decide, as_end=not attempted.as_end)
+            writes = await self._partial.writes(self._publish) if attempted.as_end else ()
 
     async def _end(
         self, waiting: list[Change], decide: Decide, writes: Sequence[CatalogWrite] = ()
@@ -171,6 +197,20 @@ class Settlement:
         waiting.clear()
         if isinstance(answers[-1], OutlastError):
             raise answers[-1]
+
+
+class _Attempted:
+    """A decision that is taken only if it ends the operation, or only if it does not."""
+
+    def __init__(self, decide: Decide, *, as_end: bool) -> None:
+        self.as_end = as_end
+        self.is_taken = False
+        self._decide = decide
+
+    def __call__(self, stored: Operation, now: int) -> Transition:
+        transition = self._decide(stored, now)
+        self.is_taken = transition.operation.state.is_terminal is self.as_end
+        return transition if self.is_taken else Transition(stored)
 
 
 def refusal(error: OutlastError) -> Failure:
