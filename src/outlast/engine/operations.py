@@ -15,7 +15,7 @@ from outlast.engine.preparing import (
 )
 from outlast.engine.retrying import copy_secrets, retry_of
 from outlast.engine.watching import Hub, wait_for_change
-from outlast.engine.wishes import Wish, check_wish, fingerprint_of, names_of
+from outlast.engine.wishes import Wish, check_wish, deadline_of, fingerprint_of, names_of
 from outlast.operations import documents, ids, transitions
 from outlast.operations.errors import (
     IdempotencyMismatch,
@@ -273,7 +273,7 @@ class Engine:
             priority=wish.priority,
             concurrency_key=kind.key_for(spec),
             available_at=wish.available_at,
-            deadline_at=wish.deadline_at,
+            deadline_at=deadline_of(wish, now),
             attempts_max=kind.retry.attempts_max,
             checkpoint=wish.checkpoint,
             idempotency_key=wish.idempotency_key,

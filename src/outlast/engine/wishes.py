@@ -31,7 +31,8 @@ _NOT_ASKED_FOR: Final = (
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller asks for, not yet checked. `spec` is JSON as the caller wrote it.
 
-    `writes` are committed with the creation, before those of the kind's `prepare`.
+    `deadline_seconds` is a deadline that begins with the creation: to ask again is to ask for the
+    same. `writes` are committed with the creation, before those of the kind's `prepare`.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
     available_at: int | None = None
     deadline_at: int | None = None
+    deadline_seconds: int | None = None
     resource_type: str | None = None
     resource_id: str | None = None
     project: str | None = None
@@ -86,6 +88,13 @@ def names_of(wanted: str | None, now: int) -> tuple[str | None, str | None]:
             "this id has the form of this server's own ids, and its time is not the present"
         )
     return decoded, None
+
+
+def deadline_of(wish: Wish, now: int) -> int | None:
+    """When an operation that is created now must have ended."""
+    if wish.deadline_seconds is None:
+        return wish.deadline_at
+    return now + wish.deadline_seconds * SECOND
 
 
 def fingerprint_of(wish: Wish) -> bytes:

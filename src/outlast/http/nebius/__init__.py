@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from outlast.http.nebius.batches import BatchRoutes
 from outlast.http.nebius.dataset_uploads import DatasetUploadRoutes
 from outlast.http.nebius.datasets import DatasetRoutes
 from outlast.http.nebius.files import FileRoutes
@@ -21,6 +22,7 @@ def nebius_routes(parts: Parts) -> Sequence[Route]:
         routes += DatasetRoutes(parts, parts.datasets).routes()
     if parts.files is not None:
         routes += FileRoutes(parts, parts.files).routes()
+        routes += BatchRoutes(parts, parts.files).routes()
     if parts.models is not None:
         routes += FineTuningRoutes(parts, parts.models).routes()
     if parts.relay is not None:

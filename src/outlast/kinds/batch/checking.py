@@ -1,10 +1,10 @@
 """The first pass over a batch: every row is looked at before the first one is paid for."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -67,6 +67,14 @@ class Checked(msgspec.Struct):
         if self.invalid > self.total * INVALID_SHARE_MAX:
             return f"Invalid request rows {self.invalid} of {self.total} exceed the 10% limit."
         return None
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """The problems as a failure's details tell them: for people, and for programs."""
+        return {
+            "lines": [problem.text for problem in self.problems],
+            "rows": [msgspec.to_builtins(problem) for problem in self.problems],
+        }
 
 
 class Check:

@@ -94,9 +94,8 @@ class BatchRun:
                 self._ledger.pass_over(number)
         self._ledger.close()
         await flushing
-        rows = [msgspec.to_builtins(problem) for problem in checked.problems]
         counts = msgspec.to_builtins(self._counts)
-        raise Fatal("invalid_rows", verdict, details={"counts": counts, "rows": rows})
+        raise Fatal("invalid_rows", verdict, details={"counts": counts, **checked.told})
 
     async def _ask(self, checked: Checked) -> None:
         if self._counts.finished >= self._counts.total:
