@@ -105,15 +105,16 @@ def _merge(message: dict[str, Any], delta: dict[str, Any]) -> None:
         if value is None:
             message.setdefault(name, None)
         elif name == "tool_calls" and isinstance(value, list):
-            calls = known if isinstance(known, list) else message.setdefault(name, [])
-            _merge_calls(calls, value)
+            message[name] = known if isinstance(known, list) else []
+            _merge_calls(message[name], value)
         elif isinstance(value, str) and name not in _WHOLE:
             if isinstance(known, _Pieces):
                 known.append(value)
             else:
                 message[name] = _Pieces([value])
         elif isinstance(value, dict):
-            _merge(known if isinstance(known, dict) else message.setdefault(name, {}), value)
+            message[name] = known if isinstance(known, dict) else {}
+            _merge(message[name], value)
         else:
             message[name] = value
 
