@@ -66,6 +66,7 @@ class ModelDouble:
         self.answered: Counter[str] = Counter()
         self.requests: list[Request] = []
         self.peak = 0
+        self.connections = 0
         self.keeps_requests = True
         self._busy = 0
         self._number = 0
@@ -110,6 +111,7 @@ class ModelDouble:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
+        self.connections += 1
         try:
             while await self._one(reader, writer):
                 pass

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 import uvicorn
+from chatting import Chatting
 from installation import until
 
 from outlast.engine import Engine, Hub, Principal, Role
@@ -20,7 +21,7 @@ from outlast.operations import transitions
 from outlast.operations.kind import Kind
 from outlast.operations.model import Operation
 from outlast.operations.progress import Report, ResourceProgress
-from outlast.resources.datasets import Datasets, Publisher
+from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.parser import Parser
 from outlast.resources.files import Files
 from outlast.resources.objects import LocalObjects
@@ -87,10 +88,13 @@ class OwnSandbox:
 class Serving:
     """An application over a store of its own. `texts` are the tokens by (tenant, role)."""
 
-    def __init__(self, folder, *, limits=None, body_seconds=1.0):
+    def __init__(
+        self, folder, *, limits=None, body_seconds=1.0, keys=None, redact=None, **settings
+    ):
         self.store = SqliteStore(folder / "outlast.db")
         self.limits = limits or Limits()
-        self.settings = Settings(limits=self.limits)
+        self.settings = Settings(limits=self.limits, **settings)
+        self._keys, self._redact = keys, redact
         self.tokens = Tokens(self.store)
         self.is_ready = True
         self.texts = {}
@@ -119,12 +123,19 @@ class Serving:
                 for role in Role
             )
         )
+        self.chatting = Chatting(
+            self._folder, self.store, self.settings, keys=self._keys, redact=self._redact
+        )
+        datasets = self._datasets()
         self.app = Site(
             Parts(
                 engine=self.engine,
                 tokens=self.tokens,
-                datasets=self._datasets(),
+                datasets=datasets,
+                uploads=self._uploads(datasets),
                 files=self._files(),
+                relay=self.chatting.relay,
+                chat_log=self.chatting.log,
                 settings=self.settings,
                 body_seconds=self._body_seconds,
             ),
@@ -136,6 +147,7 @@ class Serving:
         for client in self._clients:
             await client.aclose()
         self.hub.close()
+        await self.chatting.close()
         await self.store.close()
 
     def client(self, role="admin", tenant=HOME, **headers):
@@ -209,6 +221,15 @@ class Serving:
     async def _ready(self):
         if not self.is_ready:
             raise RuntimeError("the secret reason")
+
+    def _uploads(self, datasets):
+        return Uploads(
+            self.store,
+            LocalObjects(self._folder / "objects"),
+            datasets,
+            spool=self._folder / "spool",
+            upload_bytes_max=self.limits.upload_bytes,
+        )
 
     def _files(self):
         return Files(
