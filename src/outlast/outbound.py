@@ -1,1 +1,0 @@
-"""The gate for calls that leave this installation."""
