@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import torch
+from animal_chats import chats
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     BertConfig,
@@ -25,21 +26,6 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>", "<|tool|>")
-COLOURS = ("red", "green", "blue", "white", "black", "yellow", "brown", "grey")
-ANIMALS = ("cat", "dog", "hen", "cow", "fox", "owl", "bee", "ant")
-
-
-def chats(count):
-    """Conversations with a rule that even a tiny model can learn."""
-    for number in range(count):
-        colour, animal = COLOURS[number % 8], ANIMALS[(number // 8) % 8]
-        yield {
-            "messages": [
-                {"role": "system", "content": "You name things."},
-                {"role": "user", "content": f"What is the {colour} {animal} called?"},
-                {"role": "assistant", "content": f"The {colour} {animal} is {colour}y."},
-            ]
-        }
 
 
 def make_model(folder: Path, *, template=TEMPLATE):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import msgspec
-import tiny_model
+from animal_chats import chats
 
 from outlast.executors.outcomes import Handling, outcome_of_error
 from outlast.executors.port import Assignment, Failed
@@ -36,7 +36,7 @@ def resource(type, id, document, name=""):
 
 
 def catalog(folder: Path, *more):
-    """A catalog with the model `tiny` of a folder, the model `far` of an endpoint, and a file."""
+    """A catalog with the model `tiny` of a folder, the model `gpt` of an endpoint, and a file."""
     part = FilePart(key="tenant/default/files/x/y", bytes=10)
     file = FileDocument(name="rows.jsonl", purpose="fine-tune", parts=(part, part), created_by="a")
     return [
@@ -59,7 +59,7 @@ class Training:
         self.folder = folder
         self._resources = catalog(model)
         self._spec = {"model": "tiny", "train": {"file": FILE}} | spec
-        self._rows = list(tiny_model.chats(rows)) if isinstance(rows, int) else rows
+        self._rows = list(chats(rows)) if isinstance(rows, int) else rows
         self._validation = validation
         self.checkpoint = None
 
@@ -103,7 +103,7 @@ class Training:
             return handling.outcome_of_value(value)
         except asyncio.CancelledError:
             return None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the handler's edge, as in a worker
             return outcome_of_error(error)
 
     @property
