@@ -44,6 +44,8 @@ def test_the_demonstration_goes_as_it_should_and_leaves_nothing_running(tmp_path
     assert "[invalid_spec]" in text
     assert "query_failed" in text
     assert "Cancelled after" in text
+    assert "> POST /nebius/v1/operations" in text
+    assert '"status":"succeeded"' in text.replace("\n", "")
     assert "All as it should be" in text
     assert f"--data {tmp_path / 'demo' / 'data'}" in text
     assert (tmp_path / "demo" / "data" / "admin-token").exists()

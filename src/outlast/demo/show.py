@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import msgspec
+from httpx import HTTPError
 from rich.console import Console
 from rich.text import Text
 
@@ -18,6 +19,7 @@ from outlast.client.answers import Operation
 from outlast.client.connecting import DEFAULT_URL
 from outlast.client.errors import ClientError
 from outlast.client.sync import Client
+from outlast.demo.nebius import ROOT, NebiusClient
 from outlast.demo.queries import BUSIEST_ROW, CARRIERS, FLIGHTS, FLIGHTS_ROWS, PAIRS_ROW, SPECS
 from outlast.demo.server import DemoServer, ServerDied, program, quiet_environment
 
@@ -29,6 +31,9 @@ _CANCEL_AFTER_SECONDS: Final = 20.0
 
 class Unexpected(RuntimeError):
     """The demonstration did not go as it should."""
+
+
+_TROUBLES: Final = (Unexpected, ServerDied, ClientError, HTTPError, subprocess.TimeoutExpired)
 
 
 def show(keep: Path | None = None) -> int:
@@ -45,7 +50,7 @@ def show(keep: Path | None = None) -> int:
         except KeyboardInterrupt:
             console.print(Text("\nInterrupted. The server has stopped.", "yellow"))
             return _INTERRUPTED
-        except (Unexpected, ServerDied, ClientError, subprocess.TimeoutExpired) as error:
+        except _TROUBLES as error:
             console.print(Text(f"\nThis is not as it should be: {error}", "red"))
             console.print(Text(f"The end of the server's log ({base / 'server.log'}):", "dim"))
             console.print(Text(server.log_tail()))
@@ -88,6 +93,7 @@ class _Demonstration:
             self._fail,
             self._cancel,
             self._look_back,
+            self._ask_as_nebius,
         )
 
     def _upload(self, client: Client) -> None:
@@ -158,6 +164,19 @@ class _Demonstration:
         self._type("list")
         self._type("events", self._cancelled)
         _expect("the operations", len(list(client.list())), 4)
+
+    def _ask_as_nebius(self, client: Client) -> None:
+        self._explain(
+            "The same server speaks the wire format of Nebius Token Factory, below /nebius: the "
+            "first query again, as a client of that platform asks. OpenAI's SDK works there too."
+        )
+        address = self._server.address
+        door = NebiusClient(self._console, address.url, address.token_file.read_text().strip())
+        version = next(client.datasets.versions("flights")).version
+        operation = door.run_query(SPECS["carriers"]["query"], "flights", version)
+        _expect("the status on that wire", operation["status"], "succeeded")
+        rows = door.rows(operation["dst"][0]["id"], limit=2)
+        _expect("the busiest carrier", {name: rows[0][name] for name in BUSIEST_ROW}, BUSIEST_ROW)
 
     def _explain(self, text: str) -> None:
         self._number += 1
@@ -261,6 +280,7 @@ def _say_farewell(console: Console, base: Path, extra: Sequence[str]) -> None:
         ("Start it again", f"{name} {shlex.join(('serve', '--data', str(data), *extra))}"),
         ("It answers at", DEFAULT_URL),
         ("The token is in", str(data / "admin-token")),
+        ("OpenAI's SDK", f'OpenAI(base_url="{DEFAULT_URL}{ROOT}", api_key="that token")'),
         ("Talk to it", f"OUTLAST_DATA={shlex.quote(str(data))} {name} list"),
         ("The specs are in", str(base)),
         ("Forget it all", shlex.join(("rm", "-r", str(base)))),
