@@ -50,4 +50,23 @@ EXAMPLES = {
             "version": "3fd2d94b38fb40b9b61f6a01b43d53de",
         },
     ),
+    "fine_tuning": Example(
+        spec={
+            "model": "tiny",
+            "train": {"dataset": "ds1", "version": "v1", "messages": "chat"},
+            "validation": {"dataset": "ds2"},
+            "method": "lora",
+            "hyperparameters": {"epochs": 2, "batch_size": 4},
+            "suffix": "mine",
+        },
+        result={"model": "ft:tiny:mine:1", "checkpoints": []},
+    ),
+    "file_to_dataset": Example(
+        spec={"file": "06EV0000000000000FR0", "format": "csv", "dst": {"dataset": "ds3"}},
+        result={"dataset": "ds3", "version": "4fd2d94b38fb40b9b61f6a01b43d53de", "rows": 1},
+    ),
+    "dataset_to_file": Example(
+        spec={"dataset": "ds3", "format": "jsonl", "purpose": "fine-tune"},
+        result={"file": "06EV0000000000000FR0", "name": "ds3.jsonl", "bytes": 3, "rows": 1},
+    ),
 }

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -92,10 +93,16 @@ def _types(routes: Sequence[Route], face: Face) -> list[Any]:
     found: dict[str, Any] = {}
     for route in routes:
         refusals = [face.refusal_type(status) for status in _codes_by_status(route, face)]
-        for type in (route.body, *route.answers.values(), *refusals):
+        answers = [_choices(answer) for answer in route.answers.values()]
+        for type in (route.body, *chain(*answers), *refusals):
             if type is not None and type is not bytes and not isinstance(type, Mapping):
                 found[repr(type)] = type
     return list(found.values())
+
+
+def _choices(type: Any) -> Sequence[Any]:
+    """The types of an answer that may be one of several."""
+    return type if isinstance(type, tuple) else (type,)
 
 
 def _codes_by_status(route: Route, face: Face) -> dict[int, list[str]]:
@@ -210,6 +217,8 @@ def _refusal(
 def _schema(type: Any, schemas: Mapping[str, Any]) -> Any:
     if isinstance(type, Mapping):
         return type
+    if isinstance(type, tuple):
+        return {"anyOf": [_schema(one, schemas) for one in type]}
     return {"type": "string", "format": "binary"} if type is bytes else schemas[repr(type)]
 
 

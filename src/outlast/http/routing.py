@@ -91,9 +91,10 @@ class Route:
     """A method on a path, and all that its documentation says.
 
     `verb` is what the caller's role must allow; None: the route is open to all. `crosses` marks the
-    routes on which a root token need not name a tenant. `answers` maps each status to the type of
-    its body (None: none); `media` holds the media types of bodies that are not JSON. `errors` are
-    the codes beside those that every route has.
+    routes on which a root token need not name a tenant. `body` is a type, or a JSON Schema.
+    `answers` maps each status to the type of its body (None: none), or to a tuple of those that it
+    may have; `answer_media` holds the media types of bodies that are not JSON. `errors` are the
+    codes beside those that every route has.
     """
 
     method: str

@@ -52,6 +52,9 @@ def _after(what: str) -> Parameter:
     return Parameter(name="after", schema={"type": "string"}, says=f"The last {what} so far.")
 
 
+CHECKPOINT_PAGE: Final = (_limit(_CHECKPOINTS, CHECKPOINTS_MAX), _after("checkpoint"))
+"""What `find_checkpoints` reads of a query."""
+
 _PROJECT: Final = Parameter(
     name="ai_project_id", schema={"type": "string"}, says="The project that jobs belong to."
 )
@@ -132,7 +135,7 @@ class FineTuningRoutes:
                 handle=self._checkpoints,
                 says="The checkpoints that a fine-tuning job has left, newest first",
                 verb=Verb.READ,
-                query=(_limit(_CHECKPOINTS, CHECKPOINTS_MAX), _after("checkpoint")),
+                query=CHECKPOINT_PAGE,
                 answers={200: JobCheckpointList},
                 errors=("not_found",),
             ),

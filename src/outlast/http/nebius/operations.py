@@ -8,6 +8,7 @@ import msgspec
 
 from outlast.dialects.nebius.ids import read_id
 from outlast.dialects.nebius.operation_types import OperationResponse, RunOperationRequest
+from outlast.dialects.nebius.operation_types.files import DatasetToFileResults, file_results
 from outlast.dialects.nebius.operations import (
     LIST_MAX,
     OperationErrors,
@@ -18,9 +19,11 @@ from outlast.dialects.nebius.operations import (
     request_kind,
     request_path,
 )
-from outlast.dialects.nebius.words import TYPES
+from outlast.dialects.nebius.tuning_history import JobCheckpointList
+from outlast.dialects.nebius.words import TYPES, OperationType
 from outlast.engine import Wish
 from outlast.engine.access import Verb
+from outlast.http.nebius.fine_tuning import CHECKPOINT_PAGE, find_checkpoints
 from outlast.http.parsing import (
     parse_instant,
     parse_integer,
@@ -60,6 +63,7 @@ class OperationRoutes:
 
     def __init__(self, parts: Parts) -> None:
         self._engine = parts.engine
+        self._models = parts.models
         self._body_seconds = parts.body_seconds
 
     def routes(self) -> list[Route]:
@@ -94,6 +98,16 @@ class OperationRoutes:
                 says="What went wrong in an operation, a line for each problem",
                 verb=Verb.READ,
                 answers={200: OperationErrors},
+                errors=("not_found",),
+            ),
+            Route(
+                method="GET",
+                path=one + "/results",
+                handle=self._results,
+                says="The checkpoints of a fine-tuning, or the file that a dataset became",
+                verb=Verb.READ,
+                query=CHECKPOINT_PAGE,
+                answers={200: (JobCheckpointList, DatasetToFileResults)},
                 errors=("not_found",),
             ),
         ]
@@ -142,6 +156,17 @@ class OperationRoutes:
     async def _errors(self, call: Call) -> Answer:
         operation = await self._find(call)
         return Answer(body=encode(OperationErrors(data=error_lines(operation.failure))))
+
+    async def _results(self, call: Call) -> Answer:
+        operation = await self._find(call)
+        match TYPES[operation.kind]:
+            case OperationType.DATASET_TO_FILE:
+                return Answer(body=encode(file_results(operation)))
+            case OperationType.FINETUNING if self._models is not None:
+                checkpoints = await find_checkpoints(self._models, call, operation)
+                return Answer(body=encode(checkpoints))
+            case type:
+                raise NotFound(f"an operation of type {type} leaves its rows in dst, or in files")
 
     async def _run(self, call: Call) -> Answer:
         limits = self._engine.limits

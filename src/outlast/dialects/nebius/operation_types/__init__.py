@@ -9,6 +9,19 @@ from outlast.dialects.nebius.operation_types.batch_inference import (
     BatchInferenceOperation,
     BatchInferenceRequest,
 )
+from outlast.dialects.nebius.operation_types.files import (
+    DatasetToFileConversion,
+    DatasetToFileOperation,
+    DatasetToFileRequest,
+    FileToDatasetConversion,
+    FileToDatasetOperation,
+    FileToDatasetRequest,
+)
+from outlast.dialects.nebius.operation_types.finetuning import (
+    FinetuningConversion,
+    FinetuningOperation,
+    FinetuningRequest,
+)
 from outlast.dialects.nebius.operation_types.materialize_history import (
     MaterializeHistoryConversion,
     MaterializeHistoryOperation,
@@ -18,10 +31,24 @@ from outlast.dialects.nebius.operation_types.wire import OperationConversion, Op
 from outlast.dialects.nebius.operation_types.yql import YQLConversion, YQLOperation, YQLRequest
 from outlast.dialects.nebius.words import OperationType
 
-RunOperationRequest: TypeAlias = YQLRequest | MaterializeHistoryRequest | BatchInferenceRequest
+RunOperationRequest: TypeAlias = (
+    YQLRequest
+    | MaterializeHistoryRequest
+    | BatchInferenceRequest
+    | FinetuningRequest
+    | FileToDatasetRequest
+    | DatasetToFileRequest
+)
 """The body of a request for an operation: one of these, told apart by `type`."""
 
-OperationResponse: TypeAlias = YQLOperation | MaterializeHistoryOperation | BatchInferenceOperation
+OperationResponse: TypeAlias = (
+    YQLOperation
+    | MaterializeHistoryOperation
+    | BatchInferenceOperation
+    | FinetuningOperation
+    | FileToDatasetOperation
+    | DatasetToFileOperation
+)
 """An operation on the wire: one of these."""
 
 CONVERSIONS: Final[Mapping[OperationType, OperationConversion]] = MappingProxyType(
@@ -29,6 +56,9 @@ CONVERSIONS: Final[Mapping[OperationType, OperationConversion]] = MappingProxyTy
         OperationType.YQL: YQLConversion(),
         OperationType.MATERIALIZE_HISTORY: MaterializeHistoryConversion(),
         OperationType.BATCH_INFERENCE: BatchInferenceConversion(),
+        OperationType.FINETUNING: FinetuningConversion(),
+        OperationType.FILE_TO_DATASET: FileToDatasetConversion(),
+        OperationType.DATASET_TO_FILE: DatasetToFileConversion(),
     }
 )
 
