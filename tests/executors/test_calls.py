@@ -1,8 +1,10 @@
 import sys
 
 import pytest
+from installation import until
 
 from outlast.executors.calls import CallFailed, Sandbox
+from outlast.executors.launching import Blueprint
 from outlast.operations.errors import Unavailable
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a sandbox (Linux)")
@@ -78,3 +80,27 @@ async def test_a_call_sees_nothing_of_the_server(sandbox, tmp_path):
 async def test_a_handler_may_have_its_own_bytes_parsed_in_a_locked_child(bench):
     told = await bench.result("call_sandboxed")
     assert told == {"turned": "cba", "read": "PermissionError"}
+
+
+async def test_children_that_wait_serve_one_call_each(bench, tmp_path):
+    source = tmp_path / "source"
+    source.write_text("abc")
+    options = {"inputs": {"in": source}, "memory_bytes": 1 << 29}
+    child = Blueprint(modules=("calls_for_tests",), sandboxed=True, memory_bytes=1 << 29)
+    sandbox = Sandbox(bench.launcher, [child], warm=1)
+    sandbox.open()
+    folders = set()
+    for _ in range(2):
+        await until(lambda: sandbox.ready == 1)
+        async with call(sandbox, "turn_around", b'"arg"', **options) as result:
+            assert result.locked.holds
+            folders.add(result.folder)
+    assert len(folders) == 2
+    with pytest.raises(CallFailed):
+        async with call(sandbox, "die", **options):
+            pass
+    # One that nobody has waiting is started for the call.
+    async with call(sandbox, "babble"):
+        pass
+    await sandbox.close()
+    assert sandbox.ready == 0

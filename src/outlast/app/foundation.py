@@ -19,6 +19,7 @@ from outlast.resources.chat_log import Keeper
 from outlast.resources.configured import ConfiguredStore
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.collecting import Collector
+from outlast.resources.datasets.parser import CHILD as PARSER_CHILD
 from outlast.resources.datasets.parser import Parser
 from outlast.resources.files import FileCollector, FilePublisher, Files
 from outlast.resources.keyring import Keyring, make_key, read_keys
@@ -58,18 +59,25 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
             temporary_days=self.settings.retention.temporary_datasets_days,
         )
 
-    def parser(self) -> Parser:
+    def parser(self, sandbox: Sandbox | None = None) -> Parser:
         """What reads untrusted tables, in locked children."""
         return Parser(
-            Sandbox(self.launcher),
+            sandbox or Sandbox(self.launcher),
             self.objects,
             spool=self.folder.spool,
             upload_bytes_max=self.settings.limits.upload_bytes,
         )
 
-    def datasets(self) -> Datasets:
+    def warm_sandbox(self, stack: AsyncExitStack) -> Sandbox:
+        """Where the parser's children wait for calls; `stack` ends them."""
+        sandbox = Sandbox(self.launcher, [PARSER_CHILD], warm=self.settings.warm_children)
+        sandbox.open()
+        stack.push_async_callback(sandbox.close)
+        return sandbox
+
+    def datasets(self, sandbox: Sandbox) -> Datasets:
         """The datasets of all tenants."""
-        return Datasets(self.store, self.publisher(), self.parser())
+        return Datasets(self.store, self.publisher(), self.parser(sandbox))
 
     def uploads(self, datasets: Datasets) -> Uploads:
         """The uploads of datasets in parts."""

@@ -23,6 +23,7 @@ from outlast.inference.relaying import Relay
 from outlast.operations.errors import ResourceExists
 from outlast.processes import Listener, Listening, bind, keep_running
 from outlast.resources.chat_log import ChatLog
+from outlast.resources.datasets import Datasets
 from outlast.settings import Settings, encode_settings
 from outlast.store.port import Store
 from outlast.worker.supervisor import Supervisor
@@ -69,7 +70,8 @@ async def serve(
         hub.open()
         stack.callback(hub.close)
         log = open_chat_log(stack, foundation)
-        parts = _parts(foundation, hub, log, open_relay(stack, foundation, log))
+        datasets = foundation.datasets(foundation.warm_sandbox(stack))
+        parts = _parts(foundation, hub, datasets, log, open_relay(stack, foundation, log))
         site = Site(parts, ready=_readiness(foundation.store), version=version("outlast"))
         keep_running(stack, foundation.chores().run())
         keep_running(stack, foundation.collect())
@@ -113,7 +115,9 @@ def _profile_urls(settings: Settings, main: str, listeners: Sequence[Listener]) 
     return urls
 
 
-def _parts(foundation: Foundation, hub: Hub, log: ChatLog, relay: Relay) -> Parts:
+def _parts(
+    foundation: Foundation, hub: Hub, datasets: Datasets, log: ChatLog, relay: Relay
+) -> Parts:
     settings = foundation.settings
     engine = Engine(
         foundation.store,
@@ -123,7 +127,6 @@ def _parts(foundation: Foundation, hub: Hub, log: ChatLog, relay: Relay) -> Part
         retention=settings.retention,
         preparer=foundation.preparers,
     )
-    datasets = foundation.datasets()
     return Parts(
         engine=engine,
         tokens=Tokens(foundation.store),

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import msgspec
 from outlast.executors.frames import Garbage
 from outlast.executors.launching import Blueprint, BrokenModule, Launcher
 from outlast.executors.messages import Called, CallEnded, Ended
+from outlast.executors.pool import WarmPool
 from outlast.executors.sandbox import Locked
 from outlast.executors.ward import Ward
 from outlast.executors.workdirs import stage
@@ -41,10 +42,28 @@ class SandboxedResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sandbox:
-    """Calls functions in locked children, each in one of its own."""
+    """Calls functions in locked children, each in one of its own.
 
-    def __init__(self, launcher: Launcher) -> None:
-        self._launcher = launcher
+    Once it is open, `warm` children of each of some blueprints wait for calls.
+    """
+
+    def __init__(
+        self, launcher: Launcher, blueprints: Collection[Blueprint] = (), *, warm: int = 0
+    ) -> None:
+        self._children = WarmPool(launcher, set(blueprints), warm)
+
+    def open(self) -> None:
+        """Begin to make children ready, in the background."""
+        self._children.open()
+
+    @property
+    def ready(self) -> int:
+        """How many children wait."""
+        return len(self._children.ready)
+
+    async def close(self) -> None:
+        """End the children that wait."""
+        await self._children.close()
 
     @contextlib.asynccontextmanager
     async def __call__(
@@ -68,7 +87,7 @@ class Sandbox:
             modules=(module,), preload=tuple(preload), sandboxed=True, memory_bytes=memory_bytes
         )
         try:
-            ward = await self._launcher.launch(blueprint)
+            ward = await self._children.take(blueprint)
         except BrokenModule as error:
             raise Unavailable(f"{module} cannot be imported: {error.message}") from error
         try:

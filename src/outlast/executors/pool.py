@@ -36,7 +36,7 @@ class WarmPool:
 
     async def take(self, blueprint: Blueprint) -> Ward:
         """A child that is ready, and yours. Raises as `Launcher.launch`."""
-        shelf = self._shelves[blueprint]
+        shelf = self._shelves.get(blueprint) or _Shelf()
         for warming in shelf.waiting:
             if warming.has_begun:
                 shelf.waiting.remove(warming)

@@ -10,10 +10,13 @@ Format = Literal["jsonl", "csv", "parquet"]
 GuessedFormat = Literal["auto", "jsonl", "csv", "parquet"]
 """`auto`: by how the file begins."""
 
-PARSE: Final = "outlast.resources.datasets.parsing:parse"
-PARSE_BODY: Final = "outlast.resources.datasets.parsing:parse_body"
-READ_ROWS: Final = "outlast.resources.datasets.reading:read_rows"
-EXPORT: Final = "outlast.resources.datasets.reading:export"
+MODULE: Final = "outlast.resources.datasets.locked"
+"""Whoever has this is ready for any of the calls."""
+
+PARSE: Final = f"{MODULE}:parse"
+PARSE_BODY: Final = f"{MODULE}:parse_body"
+READ_ROWS: Final = f"{MODULE}:read_rows"
+EXPORT: Final = f"{MODULE}:export"
 
 
 class WriteLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from outlast.executors.calls import CallFailed
+from outlast.executors.launching import Blueprint
 from outlast.operations.errors import Conflict, Invalid, InvalidSpec, TooLarge, Unavailable
 from outlast.resources.datasets import calls, model
 from outlast.resources.datasets.calls import (
@@ -28,6 +29,8 @@ from outlast.resources.objects import ObjectStore
 from outlast.resources.spooling import Spooled, disk_errors, spooled
 
 MEMORY_BYTES: Final = 1024**3
+CHILD: Final = Blueprint(modules=(calls.MODULE,), sandboxed=True, memory_bytes=MEMORY_BYTES)
+"""What each call is made in: some may wait for calls."""
 PAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
 _SECONDS_MIN: Final = 120.0
