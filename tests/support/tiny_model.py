@@ -28,8 +28,8 @@ TEMPLATE = (
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>", "<|tool|>")
 
 
-def make_model(folder: Path, *, template=TEMPLATE):
-    """A random 2-layer Llama and a BPE tokenizer of 400 tokens."""
+def make_model(folder: Path, *, template=TEMPLATE, scale=1.0):
+    """A random 2-layer Llama, its embeddings scaled, and a BPE tokenizer of 400 tokens."""
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=_tokenizer(),
         eos_token="<|end|>",
@@ -51,7 +51,10 @@ def make_model(folder: Path, *, template=TEMPLATE):
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=None,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = LlamaForCausalLM(config)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(scale)
+    model.save_pretrained(folder)
 
 
 def make_embedding_model(folder: Path):

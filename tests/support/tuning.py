@@ -63,7 +63,7 @@ class Training:
         self._validation = validation
         self.checkpoint = None
 
-    def attempt(self, number=1, *, stop_at=None):
+    def attempt(self, number=1, *, stop_at=None, crash_at=None):
         """Run one attempt; its context says what happened, `outcome` how it ended."""
         work = self.folder / f"attempt-{number}"
         (work / "work").mkdir(parents=True)
@@ -89,7 +89,7 @@ class Training:
             lease_seconds=15,
             cancel_grace_seconds=5,
         )
-        context = HaltingContext(assignment, work, self.folder / "files", stop_at)
+        context = HaltingContext(assignment, work, self.folder / "files", stop_at, crash_at)
         self.outcome = self._run(Handling(KIND, Limits()), plan, context)
         told = context.told()
         if told.checkpoints:
@@ -113,12 +113,13 @@ class Training:
 
 
 class HaltingContext(RecordingContext):
-    """A context whose files outlive its attempt, and that is cancelled at a step."""
+    """A context whose files outlive its attempt, and that is cancelled, or fails, at a step."""
 
-    def __init__(self, assignment, folder, files, stop_at):
+    def __init__(self, assignment, folder, files, stop_at, crash_at):
         super().__init__(assignment, folder, cancel_requested=False)
         self._kept = files
         self._stop_at = stop_at
+        self._crash_at = crash_at
 
     @property
     def files(self):
@@ -129,6 +130,8 @@ class HaltingContext(RecordingContext):
         # Told after step N, the handler sees it at the end of step N + 1.
         if self._stop_at is not None and done is not None and done >= self._stop_at - 1:
             self.cancelled = True
+        if self._crash_at is not None and done is not None and done >= self._crash_at:
+            raise ConnectionError("the worker is gone")
 
 
 def losses(told):

@@ -183,6 +183,7 @@ def _arguments(plan: FineTuningPlan, folder: Path, epoch_steps: int) -> SFTConfi
         dataloader_pin_memory=has_gpu,
         # The follower says when to log, to validate and to save.
         logging_steps=1,
+        logging_nan_inf_filter=False,
         eval_strategy="no",
         save_strategy="no",
         report_to="none",
