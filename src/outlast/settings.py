@@ -13,6 +13,7 @@ import msgspec
 
 _KIB: Final = 1024
 _MIB: Final = 1024 * _KIB
+_DATABASES: Final = ("postgresql://", "postgres://")
 
 
 class SettingsError(ValueError):
@@ -146,6 +147,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: str = "127.0.0.1"
     port: int = 8470
     data: Path = Path("outlast-data")
+    database: str | None = None
+    data_is_shared: bool = False
     workers: int = 4
     kinds: tuple[str, ...] = ()
     public_url: str | None = None
@@ -166,6 +169,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("workers must be from 0 to 1024")
         if not 0 <= self.port <= 65_535:  # noqa: PLR2004  what TCP has
             raise ValueError("port must be from 0 to 65535")
+        if self.database is not None and not self.database.startswith(_DATABASES):
+            raise ValueError("database is a URL such as postgresql://USER@HOST/NAME")
         if self.objects is not None and self.objects not in self.object_stores:
             raise ValueError(f"objects: there is no [object_stores.{self.objects}]")
 
@@ -174,6 +179,8 @@ _VARIABLES: Final = {
     "OUTLAST_HOST": "host",
     "OUTLAST_PORT": "port",
     "OUTLAST_DATA": "data",
+    "OUTLAST_DATABASE": "database",
+    "OUTLAST_DATA_IS_SHARED": "data_is_shared",
     "OUTLAST_WORKERS": "workers",
     "OUTLAST_KINDS": "kinds",
     "OUTLAST_PUBLIC_URL": "public_url",

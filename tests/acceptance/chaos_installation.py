@@ -31,6 +31,7 @@ class Installation:
     folder: Path
     recovery: dict[str, float] = field(default_factory=lambda: dict(SHORT_RECOVERY))
     slots: int = 6
+    database: str | None = None
     marker: str = field(default_factory=lambda: secrets.token_hex(8))
     port: int = 0
     server: subprocess.Popen[bytes] | None = None
@@ -80,19 +81,29 @@ class Installation:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start the server; returns at once."""
+        self.server = self._start("serve", "--port", str(self.port), "--json")
+        return self.server
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """Start a worker without a server, on the same database and data folder."""
+        return self._start("worker")
+
+    def _start(self, *command: str) -> subprocess.Popen[bytes]:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("OUTLAST_")
         }
         environment["OUTLAST_CHAOS"] = self.marker
+        if self.database is not None:
+            environment |= {"OUTLAST_DATABASE": self.database, "OUTLAST_DATA_IS_SHARED": "true"}
         environment["PYTHONPATH"] = os.pathsep.join(
             [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
         )
         with self.log.open("ab") as log:
-            self.server = subprocess.Popen(
+            return subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "outlast", "serve", "--port", str(self.port)),
-                    *("--data", str(self.data), "--settings", str(self.settings)),
-                    *("--workers", str(self.slots), "--kinds", "chaos_kinds", "--json"),
+                    *(sys.executable, "-m", "outlast", *command, "--data", str(self.data)),
+                    *("--settings", str(self.settings), "--workers", str(self.slots)),
+                    *("--kinds", "chaos_kinds"),
                 ],
                 cwd=self.folder,
                 env=environment,
@@ -101,7 +112,6 @@ class Installation:
                 stderr=log,
                 start_new_session=True,
             )
-        return self.server
 
     def wait_until_ready(self, seconds: float = 30) -> None:
         """Return once the server accepts connections."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import postgres_server
 import process_table
 import pytest
 from chaos_installation import SHORT_RECOVERY, Installation
@@ -19,9 +20,10 @@ LONG = {"steps": 2000, "step_seconds": 0.05}
 SHORT = {"steps": 3, "step_seconds": 0.02}
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    made = Installation(tmp_path)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def installation(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Installation]:
+    database = postgres_server.new_database_now() if request.param == "postgresql" else None
+    made = Installation(tmp_path, database=database)
     made.make_outside()
     made.start()
     try:
@@ -197,3 +199,29 @@ def test_an_idempotent_resend_after_a_crash_finds_the_first_operation(installati
     installation.wait_until_ready()
     assert http.post("/v1/operations", json=body, headers=headers).json()["id"] == first
     assert get(http, first, 20)["state"] == "succeeded"
+
+
+def test_workers_without_a_server_share_what_it_accepts_and_outlive_each_other(tmp_path):
+    installation = Installation(tmp_path, slots=0, database=postgres_server.new_database_now())
+    installation.make_outside()
+    installation.start()
+    installation.slots = 2
+    try:
+        installation.wait_until_ready()
+        workers = [installation.start_worker() for _ in range(2)]
+        headers = {"Authorization": f"Bearer {installation.token}"}
+        with httpx.Client(base_url=installation.url, headers=headers, timeout=30) as http:
+            made = [submit(installation, http, steps=60, step_seconds=0.05) for _ in range(4)]
+            for operation_id in made:
+                running(installation, operation_id)
+            workers[0].kill()
+            workers[0].wait()
+            assert {get(http, operation_id, 30)["state"] for operation_id in made} == {"succeeded"}
+            attempts = [get(http, operation_id)["attempt"] for operation_id in made]
+            assert sorted(attempts) == [1, 1, 2, 2]
+            workers[1].terminate()
+            assert workers[1].wait(20) == 0
+        assert installation.stop() == 0
+        assert installation.survivors(1) == []
+    finally:
+        installation.clear()

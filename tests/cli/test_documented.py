@@ -31,8 +31,8 @@ def section(heading):
 
 def test_every_command_is_known():
     assert {" ".join(path) for path in ALL} >= {
-        "serve", "submit", "get", "list", "watch", "wait", "cancel", "delete", "retry", "logs",
-        "events", "kinds list", "kinds show", "datasets list", "datasets create",
+        "serve", "worker", "submit", "get", "list", "watch", "wait", "cancel", "delete", "retry",
+        "logs", "events", "kinds list", "kinds show", "datasets list", "datasets create",
         "datasets upload", "datasets versions", "datasets rows", "datasets export",
         "datasets delete", "tenant create", "tenant list", "token create", "token list",
         "token rotate", "token revoke", "audit", "doctor", "demo",

@@ -62,7 +62,11 @@ def test_python_m_outlast_is_outlast():
         (["get", "x", "--url", "ftp://x"], "not an http"),
         (["get", "x", "--token-file", "nowhere"], "nowhere"),
         (["serve", "--database", "postgresql://u:p@h/d"], "process list"),
-        (["serve", "--database", "postgresql://h/d"], "later release"),
+        (["serve", "--database", "sqlite:///x"], "postgresql://"),
+        (["serve", "--database", "postgresql://h/d"], "shared object store"),
+        (["worker", "--database", "postgresql://u:p@h/d"], "process list"),
+        (["worker"], "has its own"),
+        (["worker", "--database", "postgresql://h/d", "--workers", "0"], "at least one slot"),
         (["serve", "--port", "70000"], "port must be"),
         (["serve", "--workers", "-1"], "workers must be"),
         (["tenant", "create", "team"], "there is no data folder"),
@@ -76,9 +80,9 @@ def test_what_cannot_be_meant_leaves_with_2_and_says_why(bare, arguments, said):
     assert ended.output == ""
 
 
-def test_a_database_of_the_environment_is_refused_too(bare, monkeypatch):
+def test_the_database_of_the_environment_counts_too(bare, monkeypatch):
     monkeypatch.setenv("OUTLAST_DATABASE", "postgresql://h/d")
-    assert "later release" in bare("serve").errors
+    assert "shared object store" in bare("serve").errors
 
 
 def test_without_a_server_it_leaves_with_5_and_says_what_to_do(bare):

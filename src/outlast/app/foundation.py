@@ -19,20 +19,22 @@ from outlast.resources.chat_log import Keeper
 from outlast.resources.configured import ConfiguredStore
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.collecting import Collector
-from outlast.resources.datasets.parser import CHILD as PARSER_CHILD
-from outlast.resources.datasets.parser import Parser
+from outlast.resources.datasets.parser import Parser, parser_child
 from outlast.resources.files import FileCollector, FilePublisher, Files
 from outlast.resources.keyring import Keyring, make_key, read_keys
 from outlast.resources.models import ModelCollector, Models
 from outlast.resources.objects import LocalObjects, ObjectStore
 from outlast.resources.secrets import Secrets
 from outlast.resources.staging import OperationFiles
-from outlast.settings import Settings
+from outlast.settings import Settings, SettingsError
 from outlast.store.port import Store
+from outlast.store.postgres import PostgresStore
 from outlast.store.sqlite import SqliteStore
 
 _KEY_VARIABLE: Final = "OUTLAST_SECRET_KEY"
 _COLLECT_SECONDS: Final = 3600.0
+_BODY_READERS: Final = ("outlast.dialects.nebius.datasets",)
+"""What knows the bodies that bring rows: a locked child has it before it is locked."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,13 +66,15 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         return Parser(
             sandbox or Sandbox(self.launcher),
             self.objects,
+            readers=_BODY_READERS,
             spool=self.folder.spool,
             upload_bytes_max=self.settings.limits.upload_bytes,
         )
 
     def warm_sandbox(self, stack: AsyncExitStack) -> Sandbox:
         """Where the parser's children wait for calls; `stack` ends them."""
-        sandbox = Sandbox(self.launcher, [PARSER_CHILD], warm=self.settings.warm_children)
+        child = parser_child(_BODY_READERS)
+        sandbox = Sandbox(self.launcher, [child], warm=self.settings.warm_children)
         sandbox.open()
         stack.push_async_callback(sandbox.close)
         return sandbox
@@ -147,15 +151,31 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
                 )
 
 
+def check_sharing(settings: Settings) -> None:
+    """Refuse what would split one database over several data folders. Raises SettingsError."""
+    if settings.database is None or settings.data_is_shared:
+        return
+    where = "say data_is_shared, if every process on this database sees this data folder"
+    if settings.objects is None:
+        raise SettingsError(
+            f"a shared database needs a shared object store: set `objects`, or {where}"
+        )
+    if _KEY_VARIABLE not in os.environ:
+        raise SettingsError(f"a shared database needs a shared {_KEY_VARIABLE}, or {where}")
+
+
 def open_store(settings: Settings) -> Store:
     """The store of these settings, not yet opened. Makes the data folder."""
     folder = DataFolder(settings.data)
     folder.make()
+    if settings.database is not None:
+        return PostgresStore(settings.database)
     return SqliteStore(folder.database, clock=system_clock)
 
 
 async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundation:
     """Open the parts; `stack` closes them. Raises SettingsError, Unavailable."""
+    check_sharing(settings)
     installed = install_kinds(settings)
     folder = DataFolder(settings.data)
     store = open_store(settings)

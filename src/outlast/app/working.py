@@ -23,27 +23,37 @@ from outlast.worker import Equipment, Worker
 logger = logging.getLogger(__name__)
 
 
-async def run_worker(settings: Settings, gone: Callable[[], Awaitable[object]]) -> None:
-    """Work until SIGTERM, or until `gone` returns (the server is no more)."""
+async def run_worker(
+    settings: Settings,
+    gone: Callable[[], Awaitable[object]],
+    started: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Work until SIGTERM, or until `gone` returns (the server is no more).
+
+    `started` is told the worker's name once it is about to claim.
+    """
     async with AsyncExitStack() as stack:
         foundation = await lay_foundation(stack, settings)
         executors = _executors(foundation)
         for executor in executors.values():
             await executor.open()
             stack.push_async_callback(executor.close)
+        # Host and process names are used again: the worker's own name is not.
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         worker = Worker(
             _equipment(foundation, executors),
             lambda: open_store(settings),
-            name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+            name=name,
             slots=settings.workers,
         )
         keep_running(stack, foundation.chores().run())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
         keep_running(stack, _drain_at_once(gone, worker))
+        started(name)
         await worker.run()
 
 
-async def work(settings: Settings) -> None:
+async def work(settings: Settings, started: Callable[[str], None]) -> None:
     """A worker without a server of its own, on a database that is shared. Raises SettingsError."""
     if settings.database is None:
         raise SettingsError(
@@ -54,7 +64,7 @@ async def work(settings: Settings) -> None:
     DataFolder(settings.data).make()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, signal.raise_signal, signal.SIGTERM)
-    await run_worker(settings, asyncio.Event().wait)
+    await run_worker(settings, asyncio.Event().wait, started)
 
 
 def _executors(foundation: Foundation) -> dict[str, Executor]:
@@ -86,7 +96,12 @@ def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipm
             "file": foundation.file_publisher(),
             "model": ModelPublisher(foundation.objects),
         },
-        stager=Stager(foundation.objects, foundation.folder.spool),
+        stager=Stager(
+            foundation.objects,
+            foundation.folder.spool,
+            foundation.parser(),
+            export_bytes_max=foundation.settings.limits.upload_bytes,
+        ),
         files=OperationFiles(foundation.objects),
         secrets=foundation.secrets,
         limits=foundation.settings.limits,

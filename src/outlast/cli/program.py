@@ -12,6 +12,7 @@ from outlast.cli.exits import Exit, explain
 
 _COMMANDS: Final[Mapping[str, str]] = {
     "serve": "outlast.cli.serving:serve",
+    "worker": "outlast.cli.working:worker",
     "demo": "outlast.cli.demonstrating:demo",
     "doctor": "outlast.cli.doctor:doctor",
     "submit": "outlast.cli.submitting:submit",

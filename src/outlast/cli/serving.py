@@ -24,6 +24,10 @@ _EXAMPLES = (
         "With a dialect at the root of a port of its own",
         "outlast serve --profile nebius=127.0.0.1:8471",
     ),
+    (
+        "On PostgreSQL; a password belongs into OUTLAST_DATABASE, not here",
+        "outlast serve --database postgresql://outlast@db.internal/outlast --settings o.toml",
+    ),
     ("From a settings file; flags and OUTLAST_* win over it", "outlast serve --settings o.toml"),
 )
 
@@ -35,7 +39,9 @@ _EXAMPLES = (
     "--data", type=click.Path(path_type=Path, file_okay=False), help="The data folder; "
     "./outlast-data if not set."
 )  # fmt: skip
-@click.option("--database", help="The database; the SQLite file of the data folder if not set.")
+@click.option(
+    "--database", help="postgresql://USER@HOST/NAME; the SQLite file of the data folder if not set."
+)
 @click.option("--workers", type=int, help="How many operations run at once; 0: none run here.")
 @click.option("--kinds", multiple=True, help="A module with a list named kinds; repeatable.")
 @click.option(
@@ -74,14 +80,15 @@ def serve(
     from OUTLAST_ADMIN_TOKEN) and kept in the data folder. Each flag may also be set as OUTLAST_*,
     or in the settings file.
     """
-    _check_database(database or os.environ.get("OUTLAST_DATABASE"))
+    check_database(database)
     # Everything a server is made of, which no other command needs.
     from outlast import app, processes  # noqa: PLC0415
     from outlast.datafolder import DataFolderInUse  # noqa: PLC0415
     from outlast.settings import load_settings  # noqa: PLC0415
 
     repeated = {"kinds": kinds or None, "profiles": profiles or None}
-    settings = load_settings({**flags, **repeated}, os.environ, settings_file)
+    given = {**flags, **repeated, "database": database}
+    settings = load_settings(given, os.environ, settings_file)
     processes.configure_logging()
     screen = Screen(is_json=as_json)
     admin_token = os.environ.get("OUTLAST_ADMIN_TOKEN") or None
@@ -120,19 +127,14 @@ def _facts(started: "Started") -> dict[str, Any]:
     }
 
 
-def _check_database(database: str | None) -> None:
-    if database is None:
-        return
+def check_database(database: str | None) -> None:
+    """Refuse a password among the arguments, where every user of the machine can read it."""
     try:
-        has_password = urlsplit(database).password is not None
+        has_password = database is not None and urlsplit(database).password is not None
     except ValueError:
         has_password = False
     if has_password:
         raise click.UsageError(
-            "a password in --database would show in the process list; "
-            "and PostgreSQL comes with a later release. Leave --database out."
+            "a password in --database would show in the process list: set OUTLAST_DATABASE, "
+            "use a pass file, or write it into the settings file"
         )
-    raise click.UsageError(
-        "PostgreSQL comes with a later release. Leave --database out: the operations are kept in "
-        "outlast.db of the data folder."
-    )
