@@ -311,6 +311,24 @@ def test_tenants_and_their_tokens_are_made_in_the_data_folder(run, monkeypatch, 
     assert run("get", theirs["id"]).code == 2
 
 
+def test_whether_chats_are_logged_is_decided_in_the_data_folder_and_told_by_the_server(
+    run, monkeypatch, server
+):
+    run("tenant", "create", "team-c")
+    made = run("token", "create", "--tenant", "team-c", "--role", "admin", "--json")
+    assert "not logged" in run("tenant", "chat-log", "off", "--tenant", "team-c").output
+    assert run("tenant", "chat-log", "--tenant", "team-c").output == (
+        "Chats are not logged: the tenant decided so.\n"
+    )
+
+    monkeypatch.setenv("OUTLAST_TOKEN", json.loads(made.output)["secret"])
+    assert json.loads(run("tenant", "chat-log", "--json").output) == {
+        "is_enabled": False,
+        "is_logged": False,
+    }
+    assert run("tenant", "chat-log", "on").output == "Chats are logged.\n"
+
+
 def test_root_crosses_tenants_over_http(run, monkeypatch):
     run("tenant", "create", "team-b")
     root = run("token", "create", "--role", "root").output.strip()

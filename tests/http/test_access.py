@@ -40,6 +40,8 @@ OF_MANY = [
     ("GET", "/v1/tokens", {}),
     ("POST", "/v1/tokens", {"json": {"role": "viewer"}}),
     ("GET", "/v1/audit", {}),
+    ("GET", "/v1/chat-log", {}),
+    ("PUT", "/v1/chat-log", {"json": {"is_enabled": False}}),
     ("GET", "/v1/tenants", {}),
     ("POST", "/v1/tenants", {"json": {"name": "new-one"}}),
 ]

@@ -167,7 +167,8 @@ def revoke_token(office: Office, screen: Screen, id: str) -> None:
 def tenant() -> None:
     """Make and list tenants, which everything else belongs to.
 
-    Only a root token may, or whoever has access to the data folder.
+    Only a root token may, or whoever has access to the data folder. Whether chats are logged is
+    for the admins of a tenant too.
     """
 
 
@@ -214,6 +215,34 @@ def list_tenants(office: Office, screen: Screen) -> None:
 
 
 @command(
+    "chat-log",
+    (
+        ("Is what we ask of models logged?", "outlast tenant chat-log"),
+        ("Not from now on, in the tenant of a team",
+         "outlast tenant chat-log off --tenant data-team"),
+        ("In a script", "outlast tenant chat-log --json | jq .is_logged"),
+    ),
+)  # fmt: skip
+@click.argument("switch", type=click.Choice(["on", "off"]), required=False)
+@_at_an_office
+def chat_log(office: Office, screen: Screen, *, switch: str | None) -> None:
+    """Say, or show, whether the tenant's chats are logged.
+
+    An admin of the tenant may decide, and whoever has access to the data folder. What was logged
+    before stays until its time is over.
+    """
+    setting = office.chat_log(is_enabled=None if switch is None else switch == "on")
+    if screen.is_json:
+        screen.json(setting)
+    elif setting.is_logged:
+        screen.line("Chats are logged.")
+    elif setting.is_enabled:
+        screen.line("Chats are not logged: the server's settings say so.")
+    else:
+        screen.line("Chats are not logged: the tenant decided so.")
+
+
+@command(
     "audit",
     (
         ("Who did what lately", "outlast audit"),
@@ -256,5 +285,5 @@ def _show_new(screen: Screen, made: NewToken) -> None:
 
 for _command in (create_token, list_tokens, rotate_token, revoke_token):
     token.add_command(_command)
-for _command in (create_tenant, list_tenants):
+for _command in (create_tenant, list_tenants, chat_log):
     tenant.add_command(_command)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import click
 
-from outlast.client.answers import NewToken, Tenant, Token
+from outlast.client.answers import ChatLogSetting, NewToken, Tenant, Token
 from outlast.client.sync import Client
 
 if TYPE_CHECKING:
     from outlast.engine.access import Principal
     from outlast.engine.tokens import Token as KeptToken
     from outlast.engine.tokens import Tokens
+    from outlast.store.port import Store
 
 T = TypeVar("T")
 
@@ -27,6 +28,9 @@ class Office(Protocol):
 
     def tenants(self) -> Sequence[Tenant]:
         """Every tenant."""
+
+    def chat_log(self, *, is_enabled: bool | None) -> ChatLogSetting:
+        """Whether the tenant's chats are logged; decided before, unless `is_enabled` is None."""
 
     def create_token(
         self, role: str, member: str | None, expires_seconds: float | None
@@ -56,6 +60,12 @@ class ServerOffice:
     def tenants(self) -> Sequence[Tenant]:
         """Every tenant."""
         return self._client.tenants.list()
+
+    def chat_log(self, *, is_enabled: bool | None) -> ChatLogSetting:
+        """Whether the tenant's chats are logged; decided before, unless `is_enabled` is None."""
+        if is_enabled is None:
+            return self._client.tenants.chat_log()
+        return self._client.tenants.set_chat_log(is_enabled=is_enabled)
 
     def create_token(
         self, role: str, member: str | None, expires_seconds: float | None
@@ -108,6 +118,24 @@ class FolderOffice:
 
         return self._run(find)
 
+    def chat_log(self, *, is_enabled: bool | None) -> ChatLogSetting:
+        """Whether the tenant's chats are logged, as far as the data folder tells."""
+
+        async def decide(store: "Store", root: "Principal") -> ChatLogSetting:
+            # Only the folder needs it.
+            from outlast.resources.chat_log import (  # noqa: PLC0415
+                ChatLogSettings,
+                TenantSetting,
+            )
+
+            settings = ChatLogSettings(store.catalog)
+            if is_enabled is not None:
+                await settings.set(root, TenantSetting(is_enabled=is_enabled))
+            kept = await settings.get(root)
+            return ChatLogSetting(is_enabled=kept.is_enabled, is_logged=kept.is_enabled)
+
+        return self._run_at_store(decide)
+
     def create_token(
         self, role: str, member: str | None, expires_seconds: float | None
     ) -> NewToken:
@@ -149,6 +177,11 @@ class FolderOffice:
         self._run(revoke)
 
     def _run(self, work: "Callable[[Tokens, Principal], Awaitable[T]]") -> T:
+        from outlast.engine.tokens import Tokens  # noqa: PLC0415  as above
+
+        return self._run_at_store(lambda store, root: work(Tokens(store), root))
+
+    def _run_at_store(self, work: "Callable[[Store, Principal], Awaitable[T]]") -> T:
         from outlast.operations.errors import OutlastError  # noqa: PLC0415  as above
 
         try:
@@ -156,7 +189,7 @@ class FolderOffice:
         except OutlastError as error:
             raise click.UsageError(f"{error.message} [{error.code}]") from error
 
-    async def _with_store(self, work: "Callable[[Tokens, Principal], Awaitable[T]]") -> T:
+    async def _with_store(self, work: "Callable[[Store, Principal], Awaitable[T]]") -> T:
         # Everything a server is made of, which asking a server does not need.
         from outlast import app  # noqa: PLC0415
         from outlast.engine.tokens import Tokens  # noqa: PLC0415
@@ -165,8 +198,7 @@ class FolderOffice:
         store = app.open_store(Settings(data=self._data))
         await store.open()
         try:
-            tokens = Tokens(store)
-            return await work(tokens, await self._root(tokens))
+            return await work(store, await self._root(Tokens(store)))
         finally:
             await store.close()
 

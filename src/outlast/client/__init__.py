@@ -3,6 +3,7 @@
 from outlast.client.answers import (
     AuditRecord,
     CancelCounts,
+    ChatLogSetting,
     Column,
     Dataset,
     Failure,
@@ -44,6 +45,7 @@ __all__ = [
     "AsyncHandle",
     "AuditRecord",
     "CancelCounts",
+    "ChatLogSetting",
     "Client",
     "ClientError",
     "Column",

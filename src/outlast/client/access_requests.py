@@ -2,7 +2,7 @@
 
 import msgspec
 
-from outlast.client.answers import AuditRecord, NewToken, Tenant, Token
+from outlast.client.answers import AuditRecord, ChatLogSetting, NewToken, Tenant, Token
 from outlast.client.wire import (
     Call,
     Request,
@@ -51,6 +51,17 @@ def tenants() -> Call[list[Tenant]]:
     """Every tenant."""
     request = Request(method="GET", path=path("tenants"))
     return Call(request, lambda answer: read_json(answer, _Tenants).tenants)
+
+
+def chat_log() -> Call[ChatLogSetting]:
+    """Whether the chats of the tenant that the call is made in are logged."""
+    return Call(Request(method="GET", path=path("chat-log")), decoding(ChatLogSetting))
+
+
+def set_chat_log(*, is_enabled: bool) -> Call[ChatLogSetting]:
+    """Decide whether they are, from the next one on."""
+    body = {"is_enabled": is_enabled}
+    return Call(json_request("PUT", path("chat-log"), body), decoding(ChatLogSetting))
 
 
 def audit_page(*, before: int | None, limit: int | None) -> Call[list[AuditRecord]]:

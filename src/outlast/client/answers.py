@@ -236,6 +236,13 @@ class Tenant(_Answer, frozen=True, kw_only=True):
     created_at: datetime | None = None
 
 
+class ChatLogSetting(_Answer, frozen=True, kw_only=True):
+    """What a tenant has decided about the log of its chats, and whether they are logged."""
+
+    is_enabled: bool
+    is_logged: bool
+
+
 class AuditRecord(_Answer, frozen=True, kw_only=True):
     """Who did what to what."""
 

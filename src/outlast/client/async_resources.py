@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outlast.client import access_requests, dataset_requests
-from outlast.client.answers import Dataset, NewToken, Rows, Tenant, Token, Version
+from outlast.client.answers import ChatLogSetting, Dataset, NewToken, Rows, Tenant, Token, Version
 from outlast.client.connecting import ProgressCallback
 
 if TYPE_CHECKING:
@@ -114,3 +114,11 @@ class AsyncTenants:
     async def list(self) -> Sequence[Tenant]:
         """Every tenant."""
         return await self._client.call(access_requests.tenants())
+
+    async def chat_log(self) -> ChatLogSetting:
+        """Whether the chats of the client's tenant are logged."""
+        return await self._client.call(access_requests.chat_log())
+
+    async def set_chat_log(self, *, is_enabled: bool) -> ChatLogSetting:
+        """Decide whether they are, from the next one on: for admins of the tenant."""
+        return await self._client.call(access_requests.set_chat_log(is_enabled=is_enabled))

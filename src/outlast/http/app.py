@@ -25,13 +25,10 @@ class Site:
         The hub of the engine is closed when the server shuts down, before it waits for connections
         to end: waits and streams end with it.
         """
-        engine = parts.engine
         self._tokens = parts.tokens
         self._settings = parts.settings
         self._version = version
-        self._metrics = Metrics(
-            {"outlast_watchers": ("Requests that wait for a change.", lambda: engine.watchers)}
-        )
+        self._metrics = Metrics(_gauges(parts))
         routes = native_routes(parts, self._metrics, ready, version)
         self._native = Door(table=Table(routes), face=NATIVE_FACE)
         self._routes = {name: routes(parts) for name, (_, routes) in DIALECTS.items()}
@@ -78,6 +75,20 @@ class Site:
             ),
         )
         return Door(table=Table([*routes, document]), face=face, prefix=f"/{name}")
+
+
+def _gauges(parts: Parts) -> dict[str, tuple[str, Callable[[], float]]]:
+    engine, log = parts.engine, parts.chat_log
+    gauges: dict[str, tuple[str, Callable[[], float]]] = {
+        "outlast_watchers": ("Requests that wait for a change.", lambda: engine.watchers)
+    }
+    if log is not None:
+        gauges["outlast_chat_entries_logged"] = ("Chats logged.", lambda: log.logged)
+        gauges["outlast_chat_entries_dropped"] = (
+            "Entries of the chat log that were not kept.",
+            lambda: sum(log.dropped.values()),
+        )
+    return gauges
 
 
 DIALECTS: Final[Mapping[str, tuple[Dialect, Callable[[Parts], Sequence[Route]]]]] = (

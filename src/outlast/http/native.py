@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from outlast.http.chat_log import ChatLogRoutes
 from outlast.http.datasets import DatasetRoutes
 from outlast.http.errors import STATUS
 from outlast.http.faces import NATIVE_FACE
@@ -35,6 +36,8 @@ def native_routes(
         routes += DatasetRoutes(parts.datasets, parts.limits, body_seconds).routes()
     if parts.files is not None:
         routes += FileRoutes(parts.files, parts.limits, body_seconds).routes()
+    if parts.chat_log is not None:
+        routes += ChatLogRoutes(parts, parts.chat_log).routes()
     url = parts.settings.public_url or "/"
     document = openapi_route(routes, lambda all_: _document(all_, engine.kinds, version, url))
     return [*routes, document]

@@ -204,7 +204,7 @@ async def test_a_tenant_is_logged_unless_it_or_the_server_says_no(make_bench):
     assert await bench.log.is_enabled(admin)
     assert not await off.log.is_enabled(admin)
 
-    await bench.log.set(admin, TenantSetting(is_enabled=False))
+    await bench.log.settings.set(admin, TenantSetting(is_enabled=False))
 
     assert not await bench.log.is_enabled(admin)
     assert await bench.log.is_enabled(other)
@@ -214,7 +214,7 @@ async def test_a_tenant_is_logged_unless_it_or_the_server_says_no(make_bench):
 
 async def test_only_admins_decide_about_the_log(bench):
     with pytest.raises(Forbidden):
-        await bench.log.set(principal("ann", Role.OPERATOR), TenantSetting())
+        await bench.log.settings.set(principal("ann", Role.OPERATOR), TenantSetting())
 
 
 async def test_the_hook_decides_what_is_kept_and_its_view_is_all_that_is_written(make_bench):

@@ -8,18 +8,16 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from outlast.engine.access import Principal, Verb
-from outlast.operations import documents, ids
+from outlast.engine.access import Principal
+from outlast.operations import ids
 from outlast.operations.errors import OutlastError
-from outlast.operations.kind import CatalogWrite
+from outlast.resources.chat_log.deciding import ChatLogSettings
 from outlast.resources.chat_log.journal import Journal, JournalFull
 from outlast.resources.chat_log.keeping import Keeper
 from outlast.resources.chat_log.model import Entry, as_document, from_document, hour_of
 from outlast.resources.chat_log.publishing import SegmentPublisher
-from outlast.store.port import AuditEntry, CatalogStore
+from outlast.store.port import CatalogStore
 
-SETTING: Final = "setting"
-SETTING_ID: Final = "chat_log"
 FRESH_MAX: Final = 60
 """After so many segments of one tenant and hour, they are merged at once."""
 
@@ -30,12 +28,6 @@ _PUBLISH_SECONDS: Final = 1.0
 _REDACT_SECONDS: Final = 5.0
 
 logger = logging.getLogger(__name__)
-
-
-class TenantSetting(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tenant has decided about its chat log."""
-
-    is_enabled: bool = True
 
 
 class ChatLog:
@@ -53,7 +45,7 @@ class ChatLog:
         is_enabled: bool = True,
         redact: Redact | None = None,
     ) -> None:
-        self._catalog = catalog
+        self._settings = ChatLogSettings(catalog)
         self._journal = journal
         self._publisher = publisher
         self._keeper = keeper
@@ -67,27 +59,14 @@ class ChatLog:
         self.logged = 0
         self.dropped: dict[str, int] = {}
 
+    @property
+    def settings(self) -> ChatLogSettings:
+        """What the tenants have decided."""
+        return self._settings
+
     async def is_enabled(self, principal: Principal) -> bool:
         """Whether the principal's tenant is logged: by its own setting and the server's."""
-        return self._is_enabled and (await self.setting(principal)).is_enabled
-
-    async def setting(self, principal: Principal) -> TenantSetting:
-        """What the principal's tenant has decided."""
-        found = await self._catalog.read(principal.tenant, SETTING, SETTING_ID)
-        if found is None:
-            return TenantSetting()
-        return msgspec.json.decode(found.document, type=TenantSetting)
-
-    async def set(self, principal: Principal, setting: TenantSetting) -> None:
-        """Decide for the principal's tenant, from the next request on."""
-        principal.require(Verb.ADMINISTER)
-        write = CatalogWrite(type=SETTING, id=SETTING_ID, document=documents.encode(setting))
-        audit = AuditEntry(
-            actor=principal.member,
-            action="chat_log.on" if setting.is_enabled else "chat_log.off",
-            target=principal.tenant,
-        )
-        await self._catalog.write(principal.tenant, [write], audit)
+        return self._is_enabled and (await self._settings.get(principal)).is_enabled
 
     async def record(self, tenant: str, entry: Entry) -> None:
         """Keep an entry; it is in the journal on return, or counted as dropped. Never raises.
