@@ -62,6 +62,7 @@ class ModelDouble:
         self.models = models
         self.key = key
         self.fault: Callable[[Request], Fault | None] = lambda _: None
+        self.answer: Callable[[Request], bytes] = _good_answer
         self.seen: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.requests: list[Request] = []
@@ -170,7 +171,7 @@ class ModelDouble:
             self.answered[request.text] += 1
         if request.body.get("stream"):
             return await _stream(writer, request, fault)
-        answer = _embedding(request) if request.path == "/v1/embeddings" else _completion(request)
+        answer = self.answer(request)
         if fault is not None and fault.kind == "truncated":
             writer.write(_head(200, len(answer)) + answer[: len(answer) // 2])
             await writer.drain()
@@ -204,6 +205,10 @@ def _text(body: dict[str, Any]) -> str:
 def reply_to(text: str) -> str:
     """What the double answers to a message."""
     return text[::-1]
+
+
+def _good_answer(request: Request) -> bytes:
+    return _embedding(request) if request.path == "/v1/embeddings" else _completion(request)
 
 
 def _usage(request: Request) -> dict[str, int]:

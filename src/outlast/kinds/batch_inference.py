@@ -20,12 +20,13 @@ Failure codes:
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from outlast.inference.models import ServedModel, find_model
-from outlast.kinds.batch.plan import BatchPlan
+from outlast.kinds.batch.plan import BatchPlan, Patience
 from outlast.kinds.batch.record import Checkpoint, Counts, Usage, published_files
 from outlast.kinds.batch.requests import CHAT, ColumnMapping, EndpointPath
 from outlast.kinds.targets import Source, Target, find_source, part_keys, target_id
@@ -36,9 +37,13 @@ from outlast.resources.datasets.model import Column, NewVersion
 from outlast.resources.datasets.resolving import version_document
 from outlast.resources.files.model import NewFile, file_document, find_file
 
+if TYPE_CHECKING:
+    from outlast.kinds.batch.running import Finished
+
 FILE_BYTES_MAX: Final = 10 * 1024**3
 TOKENS_MAX: Final = 10_000_000
 PARAMETERS_MAX: Final = 64
+PATIENCE: Final = Patience()
 _PARAMETER: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _OWN: Final = frozenset({"model", "messages", "input", "stream", "n"})
 _RANGES: Final = {"temperature": (0, 2), "top_p": (0, 1), "max_tokens": (1, TOKENS_MAX)}
@@ -93,6 +98,7 @@ async def prepare(spec: BatchSpec, catalog: Catalog) -> Prepared:
         is_table=spec.src is not None or spec.dst is not None,
         dataset=await target_id(catalog, target),
         version_name=target.version_name,
+        patience=PATIENCE,
     )
     secrets = {"backend_key": model.secret_ref} if model and model.secret_ref else {}
     return Prepared(plan=plan, inputs=inputs, exports=exports, secrets=secrets)
@@ -194,30 +200,35 @@ async def run(plan: BatchPlan, context: Context) -> Finish:
     # Only the child has the client and Arrow, so that the server stays small.
     from outlast.kinds.batch.running import BatchRun  # noqa: PLC0415
 
-    finished = await BatchRun(plan, context).run()
+    with closing(BatchRun(plan, context)) as batch:
+        finished = await batch.run()
+        version = None
+        if plan.is_table:
+            context.report(stage="finalizing")
+            version = await asyncio.to_thread(_new_version, plan, finished, context)
     checkpoint = finished.checkpoint
-    writes: list[NewFile | NewVersion] = list(published_files(checkpoint))
-    dataset = version = None
-    if plan.is_table:
-        from outlast.kinds.batch.tables import write_table  # noqa: PLC0415
-
-        context.report(stage="finalizing")
-        table = await asyncio.to_thread(write_table, plan, finished, context)
-        dataset = context.operation_id if plan.dataset is None else plan.dataset
-        version = table.manifest.version
-        publication = NewVersion(
-            dataset=dataset,
-            version=version,
-            manifest=table.manifest,
-            files=table.files,
-            version_name=plan.version_name,
-            is_temporary=plan.dataset is None,
-        )
-        writes.append(publication)
     result = BatchResult(
-        counts=checkpoint.counts, usage=checkpoint.usage, dataset=dataset, version=version
+        counts=checkpoint.counts,
+        usage=checkpoint.usage,
+        dataset=None if version is None else version.dataset,
+        version=None if version is None else version.version,
     )
-    return Finish(result=result, writes=writes)
+    files = published_files(checkpoint)
+    return Finish(result=result, writes=files if version is None else [*files, version])
+
+
+def _new_version(plan: BatchPlan, finished: "Finished", context: Context) -> NewVersion:
+    from outlast.kinds.batch.tables import write_table  # noqa: PLC0415  see `run`
+
+    table = write_table(plan, finished, context)
+    return NewVersion(
+        dataset=context.operation_id if plan.dataset is None else plan.dataset,
+        version=table.manifest.version,
+        manifest=table.manifest,
+        files=table.files,
+        version_name=plan.version_name,
+        is_temporary=plan.dataset is None,
+    )
 
 
 def publish_partly(checkpoint: Any) -> Sequence[NewFile]:

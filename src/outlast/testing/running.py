@@ -75,13 +75,15 @@ def run_kind(
     attempt: int = 1,
     inputs: Mapping[str, Path] | None = None,
     secrets: Mapping[str, str] | None = None,
+    files: Mapping[str, bytes] | None = None,
     cancel_requested: bool = False,
 ) -> RunResult:
     """Prepare and run one attempt of a kind here, in a work folder that is gone afterwards.
 
     The spec, the plan and the result pass through JSON as they do on a server. Nothing is locked
     down: do not feed a sandboxed kind what you do not trust. What `prepare` raises is raised.
-    `inputs` are files to be found in the workdir; `checkpoint` is what an earlier attempt saved.
+    `inputs` are files to be found in the workdir; `checkpoint` is what an earlier attempt saved,
+    `files` are what it left among the operation's own.
     """
     encoded = documents.encode(spec)
     prepared = asyncio.run(OwnPreparer().prepare(kind, encoded, ListedCatalog(catalog)))
@@ -90,6 +92,10 @@ def run_kind(
         (folder / "work").mkdir()
         for name, source in (inputs or {}).items():
             shutil.copyfile(source, folder / "work" / name)
+        for name, content in (files or {}).items():
+            kept = folder / "files" / name
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(content)
         assignment = Assignment(
             operation_id="0" * 20,
             kind=kind.name,

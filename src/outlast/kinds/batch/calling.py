@@ -77,7 +77,7 @@ class Caller:
         *,
         clock: Clock,
         is_last: Callable[[], bool],
-        patience: Patience | None = None,
+        patience: Patience,
     ) -> None:
         self._client = openai.AsyncOpenAI(
             base_url=endpoint.base_url,
@@ -90,14 +90,14 @@ class Caller:
         self._limiter = limiter
         self._clock = clock
         self._is_last = is_last
-        self._patience = patience or Patience()
+        self._patience = patience
         self._good_at = self._alive_at = _now()
         self._has_answered = False
 
     async def call(self, content: bytes, tokens_max: int) -> Reply:
         """Ask until there is an answer, good or not. Raises BackendBroken."""
         rounds = tries = 0
-        began = _now()
+        failed_at = _now()
         estimate = len(content) / _TOKEN_BYTES + tokens_max
         while True:
             await self._limiter.acquire(estimate)
@@ -105,8 +105,9 @@ class Caller:
                 reply = await self._try(content)
             except _Passing as failed:
                 rounds, tries = rounds + 1, tries + (not failed.is_busy)
-                if self._is_hopeless(failed, tries, began):
+                if self._is_hopeless(failed, tries, failed_at):
                     return failed.reply
+                failed_at = _now()
                 await self._pause(failed, rounds)
             else:
                 self._good_at = self._alive_at = _now()
@@ -115,12 +116,15 @@ class Caller:
                     self._limiter.correct(estimate, reply.usage.total_tokens)
                 return reply
 
-    def _is_hopeless(self, failed: _Passing, tries: int, began: float) -> bool:
-        """Whether the row has failed, rather than the backend, which raises BackendBroken."""
+    def _is_hopeless(self, failed: _Passing, tries: int, failed_before_at: float) -> bool:
+        """Whether the row has failed, rather than the backend, which raises BackendBroken.
+
+        The row has, if others got good answers while it was between its last two tries.
+        """
         patience, now = self._patience, _now()
         if failed.is_busy:
             self._alive_at = now
-        elif tries >= patience.attempts_max and self._good_at > began:
+        elif tries >= patience.attempts_max and self._good_at > failed_before_at:
             return True
         is_silent = now - self._alive_at > patience.broken_seconds
         if not is_silent and now - self._good_at <= patience.busy_seconds:

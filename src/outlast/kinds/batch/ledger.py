@@ -124,13 +124,15 @@ class Ledger:
 
     async def keep_flushing(self, report: Callable[[], None]) -> None:
         """Flush now and then, until `close`; it then flushes once more. Not to be cancelled."""
-        while not self._is_closing:
+        is_last = False
+        while not is_last:
             try:
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await self._hurry.wait()
             except TimeoutError:
                 pass
             self._hurry.clear()
+            is_last = self._is_closing
             await self.flush()
             report()
 

@@ -44,4 +44,4 @@ class BatchPlan(msgspec.Struct, frozen=True, kw_only=True):
     is_table: bool = False
     dataset: str | None = None
     version_name: str | None = None
-    patience: Patience = Patience()
+    patience: Patience

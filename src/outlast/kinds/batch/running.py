@@ -65,6 +65,11 @@ class BatchRun:
         await self._ask(checked)
         return Finished(self._ledger.checkpoint, self._lines, self._reader, self._offsets)
 
+    def close(self) -> None:
+        """Let go of the input."""
+        if self._offsets is not None:
+            self._offsets.close()
+
     async def _check(self) -> Checked:
         stopped = threading.Event()
 
