@@ -59,7 +59,13 @@ async def sandbox(tmp_path):
 
 @pytest.fixture
 def library(store, objects, spool, publisher, sandbox):
-    parser = Parser(sandbox, objects, spool=spool, upload_bytes_max=50_000_000)
+    parser = Parser(
+        sandbox,
+        objects,
+        spool=spool,
+        upload_bytes_max=50_000_000,
+        readers=["outlast.dialects.nebius.datasets"],
+    )
     return Datasets(store, publisher, parser)
 
 

@@ -158,3 +158,17 @@ async def test_titles_and_folders_change_and_are_no_names(library, ann):
     assert await library.find(ann, project="q") == []
     with pytest.raises(Forbidden):
         await library.change(principal("bob"), one.id, title="mine")
+
+
+async def test_the_rows_of_a_body_are_parsed_behind_the_lock(library, ann):
+    reader = "outlast.dialects.nebius.datasets:read_new_dataset"
+    schema = [{"name": "n", "type": {"name": "integer"}}]
+    body = {"name": "of a body", "folder": "/", "schema": schema, "rows": [{"n": 1}]}
+    made = await library.create_from_body(ann, stream(json.dumps(body).encode()), reader, 1000)
+    assert (made.title, made.origin) == ("of a body", "rows")
+    assert await rows_of(library, ann, made.id) == [{"n": 1}]
+    body["rows"][0]["n"] = "x"
+    with pytest.raises(InvalidSpec, match="row 1, column 'n'"):
+        await library.create_from_body(ann, stream(json.dumps(body).encode()), reader, 1000)
+    with pytest.raises(TooLarge):
+        await library.create_from_body(ann, stream(b" " * 2000), reader, 1000)

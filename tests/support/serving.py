@@ -72,8 +72,8 @@ class OwnSandbox:
         self._count = 0
 
     @asynccontextmanager
-    async def __call__(self, target, arguments, *, inputs, timeout_seconds, memory_bytes):
-        _ = timeout_seconds, memory_bytes
+    async def __call__(self, target, arguments, *, inputs, timeout_seconds, memory_bytes, preload):
+        _ = timeout_seconds, memory_bytes, preload
         self._count += 1
         folder = self._folder / f"call-{self._count}"
         folder.mkdir(parents=True)

@@ -12,7 +12,14 @@ import msgspec
 
 from outlast.executors.calls import CallFailed
 from outlast.executors.launching import Blueprint
-from outlast.operations.errors import Conflict, Invalid, InvalidSpec, TooLarge, Unavailable
+from outlast.operations.errors import (
+    Conflict,
+    Invalid,
+    InvalidSpec,
+    NotFound,
+    TooLarge,
+    Unavailable,
+)
 from outlast.resources.datasets import calls, model
 from outlast.resources.datasets.calls import (
     BodyArguments,
@@ -29,8 +36,6 @@ from outlast.resources.objects import ObjectStore
 from outlast.resources.spooling import Spooled, disk_errors, spooled
 
 MEMORY_BYTES: Final = 1024**3
-CHILD: Final = Blueprint(modules=(calls.MODULE,), sandboxed=True, memory_bytes=MEMORY_BYTES)
-"""What each call is made in: some may wait for calls."""
 PAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
 _SECONDS_MIN: Final = 120.0
@@ -62,6 +67,7 @@ class Sandbox(Protocol):
         inputs: Mapping[str, Path],
         timeout_seconds: float,
         memory_bytes: int,
+        preload: Sequence[str],
     ) -> AbstractAsyncContextManager[Called]:
         """`target` is "module:function"; `inputs` are staged read-only under their names."""
 
@@ -90,12 +96,32 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     field_errors: dict[str, str] = {}
 
 
+def parser_child(readers: Sequence[str] = ()) -> Blueprint:
+    """What each call of a parser with these readers is made in: some may wait for calls."""
+    return Blueprint(
+        modules=(calls.MODULE,),
+        preload=tuple(readers),
+        sandboxed=True,
+        memory_bytes=MEMORY_BYTES,
+    )
+
+
 class Parser:
-    """The only way from the bytes of callers to tables and back."""
+    """The only way from the bytes of callers to tables and back.
+
+    `readers` are the modules of the readers that bodies are parsed with.
+    """
 
     def __init__(
-        self, sandbox: Sandbox, objects: ObjectStore, *, spool: Path, upload_bytes_max: int
+        self,
+        sandbox: Sandbox,
+        objects: ObjectStore,
+        *,
+        spool: Path,
+        upload_bytes_max: int,
+        readers: Sequence[str] = (),
     ) -> None:
+        self._readers = tuple(readers)
         self._sandbox = sandbox
         self._objects = objects
         self._spool = spool
@@ -142,7 +168,7 @@ class Parser:
         inputs = {_UPLOAD: upload.path}
         async with (
             _blaming_the_bytes(),
-            self._call(target, arguments, inputs, upload.bytes) as (answer, folder),
+            self._call(target, arguments, inputs) as (answer, folder),
         ):
             if answer.manifest is None:
                 raise Unavailable("the parser gave no manifest")
@@ -155,12 +181,11 @@ class Parser:
 
     async def rows(self, tenant: str, parts: Sequence[Part], offset: int, limit: int) -> bytes:
         """Rows of some parts, as a JSON array. Raises TooLarge past the size of a page."""
-        async with self._staged(tenant, parts) as inputs:
+        async with self._staged(_keys(tenant, parts)) as inputs:
             arguments = RowsArguments(
                 files=tuple(inputs), offset=offset, limit=limit, bytes_max=PAGE_BYTES_MAX
             )
-            size = sum(part.bytes for part in parts)
-            async with self._call(calls.READ_ROWS, arguments, inputs, size) as (answer, folder):
+            async with self._call(calls.READ_ROWS, arguments, inputs) as (answer, folder):
                 chunks = _output(folder, answer)
                 content = b"".join([chunk async for chunk in _bounded(chunks, PAGE_BYTES_MAX)])
         try:
@@ -173,33 +198,40 @@ class Parser:
         self, tenant: str, parts: Sequence[Part], format: Format
     ) -> AsyncGenerator[bytes, None]:
         """All rows of some parts as one file. Of text, one part at a time lies on disk."""
-        if format == "parquet" and len(parts) == 1:
-            async for chunk in self._objects.read(model.part_key(tenant, parts[0].sha256)):
+        async for chunk in self.export_objects(_keys(tenant, parts), format):
+            yield chunk
+
+    async def export_objects(
+        self, keys: Sequence[str], format: Format
+    ) -> AsyncGenerator[bytes, None]:
+        """As `export`, for the objects that hold the parts. Raises NotFound."""
+        if format == "parquet" and len(keys) == 1:
+            async for chunk in self._objects.read(keys[0]):
                 yield chunk
             return
-        pieces = [parts] if format == "parquet" else [[part] for part in parts]
+        pieces = [keys] if format == "parquet" else [[key] for key in keys]
         for number, piece in enumerate(pieces):
-            async with self._staged(tenant, piece) as inputs:
+            async with self._staged(piece) as inputs:
                 arguments = ExportArguments(files=tuple(inputs), format=format, header=number == 0)
-                size = sum(part.bytes for part in piece)
-                async with self._call(calls.EXPORT, arguments, inputs, size) as (answer, folder):
+                async with self._call(calls.EXPORT, arguments, inputs) as (answer, folder):
                     async for chunk in _output(folder, answer):
                         yield chunk
 
     @contextlib.asynccontextmanager
-    async def _staged(self, tenant: str, parts: Sequence[Part]) -> AsyncIterator[dict[str, Path]]:
-        """Local files that hold the parts, by the names that the child shall see."""
+    async def _staged(self, keys: Sequence[str]) -> AsyncIterator[dict[str, Path]]:
+        """Local files that hold the objects, by the names that the child shall see. NotFound."""
         inputs: dict[str, Path] = {}
         fetched: list[Path] = []
         try:
-            for number, part in enumerate(parts):
-                key = model.part_key(tenant, part.sha256)
+            for number, key in enumerate(keys):
                 path = self._objects.local_path(key)
                 if path is None:
                     path = self._spool / f"fetched-{secrets.token_hex(16)}"
                     fetched.append(path)
                     with disk_errors():
                         await self._objects.fetch(key, path)
+                elif not await asyncio.to_thread(path.is_file):
+                    raise NotFound(f"there is no object {key}")
                 inputs[f"{number:05}.parquet"] = path
             yield inputs
         finally:
@@ -208,14 +240,16 @@ class Parser:
 
     @contextlib.asynccontextmanager
     async def _call(
-        self, target: str, arguments: object, inputs: Mapping[str, Path], size: int
+        self, target: str, arguments: object, inputs: Mapping[str, Path]
     ) -> AsyncIterator[tuple[_Answer, Path]]:
+        size = await asyncio.to_thread(_size, inputs)
         async with self._sandbox(
             target,
             msgspec.json.encode(arguments),
             inputs=inputs,
             timeout_seconds=_SECONDS_MIN + size / _BYTES_PER_SECOND,
             memory_bytes=MEMORY_BYTES,
+            preload=self._readers,
         ) as called:
             try:
                 answer = msgspec.convert(called.answer, _Answer)
@@ -238,6 +272,14 @@ async def _blaming_the_bytes() -> AsyncIterator[None]:
         if error.failure.code in {"crashed", "call_timed_out"}:
             raise Invalid(f"the file cannot be parsed: {error.message}") from error
         raise
+
+
+def _keys(tenant: str, parts: Sequence[Part]) -> list[str]:
+    return [model.part_key(tenant, part.sha256) for part in parts]
+
+
+def _size(inputs: Mapping[str, Path]) -> int:
+    return sum(path.stat().st_size for path in inputs.values())
 
 
 async def _output(folder: Path, answer: _Answer) -> AsyncIterator[bytes]:
