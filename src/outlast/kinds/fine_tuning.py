@@ -33,6 +33,7 @@ from outlast.kinds.tuning.plan import (
     Method,
     RowFiles,
 )
+from outlast.kinds.tuning.rows import TRAINING, VALIDATION, check_rows
 from outlast.operations.errors import InvalidSpec
 from outlast.operations.kind import Catalog, Context, Finish, Kind, Prepared
 from outlast.operations.retry import RetryPolicy
@@ -41,6 +42,7 @@ from outlast.resources.files import file_document, find_file
 
 ROWS_BYTES_MAX: Final = 5 * 1024**3
 CANCEL_GRACE_SECONDS: Final = 120.0
+VALIDATING: Final = "validating"
 _SUFFIX: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NO_TEXT: Final = re.compile(r"(u?int|float|double|bool|decimal|date|time|binary)")
 
@@ -160,6 +162,11 @@ def _invalid(field: str, message: str) -> InvalidSpec:
 
 def run(plan: FineTuningPlan, context: Context) -> Finish:
     """Fine-tune a local model on rows of a file or a dataset; it can be served at once."""
+    context.report(stage=VALIDATING)
+    # Before the libraries are loaded, which takes many times as long.
+    for name, source in ((TRAINING, plan.train), (VALIDATION, plan.validation)):
+        if source is not None:
+            check_rows(source, name, context.workdir)
     # Only the child has the libraries, and only where the extra is installed.
     from outlast.kinds.tuning.training import train  # noqa: PLC0415
 

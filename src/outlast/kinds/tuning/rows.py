@@ -11,8 +11,11 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from outlast.kinds.tuning.plan import RowFiles
 from outlast.operations.errors import Fatal
 
+TRAINING: Final = "training"
+VALIDATION: Final = "validation"
 LINE_BYTES_MAX: Final = 4 * 1024 * 1024
 PROBLEMS_SHOWN: Final = 20
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -90,6 +93,14 @@ class RowCheck:
                 f"{self._invalid} of {self.rows} {self._name} rows are invalid",
                 details={"invalid": self._invalid, "rows": self.rows, "lines": self._lines},
             )
+
+
+def check_rows(source: RowFiles, name: str, workdir: Path) -> None:
+    """Read all rows of a source. Raises Fatal, naming the first that do not fit."""
+    check = RowCheck(name)
+    for _ in read_rows([workdir / file for file in source.files], source.column, check):
+        pass
+    check.close()
 
 
 def read_rows(files: Sequence[Path], column: str | None, check: RowCheck) -> Iterator[Row]:

@@ -33,6 +33,7 @@ from outlast.kinds.tuning.plan import (
     FineTuningPlan,
     FineTuningResult,
 )
+from outlast.kinds.tuning.rows import TRAINING, VALIDATION
 from outlast.kinds.tuning.tokens import LossOn, RowTokenizer, Tokens
 from outlast.operations.errors import Fatal
 from outlast.operations.kind import Context, Finish
@@ -67,12 +68,13 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 def train(plan: FineTuningPlan, context: Context) -> Finish:
     """Check the rows, train, and name what shall be published. Raises Fatal, CancelledError."""
     _settle_in(plan)
-    context.report(stage="validating")
     origin = _place(plan, context)
     tokenizer = AutoTokenizer.from_pretrained(origin.tokenizer, **_SAFELY)
     rows = _read_rows(plan, origin, tokenizer, context)
     state = kept.read_state(context.last_checkpoint)
     resumed = None if state is None else kept.fetch_checkpoint(state, context)
+    if state is not None and resumed is None:
+        context.log("files of the last checkpoint are gone: training begins anew")
     steps = math.ceil(rows.train.rows / plan.hyperparameters.batch_size)
     follower = Follower(
         plan,
@@ -122,10 +124,10 @@ def _read_rows(plan: FineTuningPlan, origin: Origin, tokenizer: Any, context: Co
     room = getattr(config, "max_position_embeddings", None) or _CONTEXT_TOKENS_MAX
     tokens = min(plan.hyperparameters.context_tokens or _CONTEXT_TOKENS_MAX, room)
     maker = RowTokenizer(tokenizer, tokens)
-    train = maker.tokenize(plan.train, "training", context.workdir)
+    train = maker.tokenize(plan.train, TRAINING, context.workdir)
     validation = None
     if plan.validation is not None:
-        validation = maker.tokenize(plan.validation, "validation", context.workdir)
+        validation = maker.tokenize(plan.validation, VALIDATION, context.workdir)
     if maker.loss_on == "all":
         context.log("the chat template does not mark the assistant's part: all tokens are learnt")
     if train.cut:
