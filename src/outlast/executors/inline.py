@@ -15,6 +15,7 @@ from outlast.clock import Clock, system_clock
 from outlast.executors.context import HandlerContext
 from outlast.executors.outcomes import Handling, is_verdict, outcome_of_error
 from outlast.executors.port import Assignment, Outcome, Running, Sink, Stopped, StopReason
+from outlast.executors.workdirs import stage
 from outlast.operations import documents
 from outlast.operations.errors import LeaseLost, UnknownKind
 from outlast.operations.kind import Kind
@@ -53,6 +54,12 @@ class InlineExecutor:
         if handling is None:
             raise UnknownKind(f"this worker has no kind {assignment.kind!r}")
         context = InlineContext(assignment, self._limits, sink, self._work, self._clock)
+        if assignment.inputs:
+            try:
+                await asyncio.to_thread(stage, context.workdir, assignment.inputs, None)
+            except BaseException:
+                context.remove_workdir()
+                raise
         attempt = InlineAttempt(handling, assignment, context, self._running.discard)
         self._running.add(attempt)
         return attempt

@@ -150,7 +150,7 @@ class Executor(Protocol):
         """Get ready. Removes what dead workers left behind."""
 
     async def start(self, assignment: Assignment, sink: Sink) -> Running:
-        """Start an attempt.
+        """Start an attempt. When it has started, its inputs are staged.
 
         Raises UnknownKind for a kind that this worker does not have, Unavailable where a sandbox is
         needed and does not hold or no child can be started, and nothing runs then.

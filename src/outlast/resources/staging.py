@@ -1,15 +1,17 @@
 """Bringing objects to a worker's machine, and the files that operations keep for themselves."""
 
 import asyncio
+import contextlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, Protocol
 
-from outlast.operations.errors import Invalid, NotFound
+from outlast.operations.errors import Invalid, NotFound, TooLarge
 from outlast.operations.model import SECOND, Operation
 from outlast.resources.objects import ObjectStore
+from outlast.resources.spooling import disk_errors
 from outlast.store.port import OperationStore
 
 _PREFIX: Final = "operations"
@@ -17,30 +19,65 @@ _DAY: Final = 86_400 * SECOND
 _BATCH: Final = 200
 
 
-class Stager:
-    """Gives local files for object keys: the store's own where it has them, else fetched ones."""
+class Exporter(Protocol):
+    """Has Parquet read where it can do no harm."""
 
-    def __init__(self, objects: ObjectStore, spool: Path) -> None:
+    def export_objects(
+        self, keys: Sequence[str], format: Literal["jsonl"]
+    ) -> AsyncGenerator[bytes, None]:
+        """All rows of a version's parts as JSON lines. Raises NotFound, Unavailable."""
+
+
+class Stager:
+    """Gives local files for object keys: the store's own where it has them, else fetched ones.
+
+    `export_bytes_max` is how large one export may become.
+    """
+
+    def __init__(
+        self, objects: ObjectStore, spool: Path, exporter: Exporter, *, export_bytes_max: int
+    ) -> None:
         self._objects = objects
         self._spool = spool
+        self._exporter = exporter
+        self._export_bytes_max = export_bytes_max
 
-    async def stage(self, inputs: Mapping[str, str], stack: AsyncExitStack) -> Mapping[str, Path]:
-        """Name -> local file that must not be changed, there until `stack` lets go. NotFound."""
+    async def stage(
+        self,
+        inputs: Mapping[str, str],
+        exports: Mapping[str, Sequence[str]],
+        stack: AsyncExitStack,
+    ) -> Mapping[str, Path]:
+        """Name -> local file that must not be changed, there until `stack` lets go.
+
+        Raises NotFound for an object that is gone, TooLarge for an export that is.
+        """
         staged: dict[str, Path] = {}
-        fetched: Path | None = None
+        own = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self._spool)))
         for name, key in inputs.items():
             local = self._objects.local_path(key)
             if local is None:
-                if fetched is None:
-                    fetched = Path(
-                        stack.enter_context(tempfile.TemporaryDirectory(dir=self._spool))
-                    )
-                local = fetched / name
-                await self._objects.fetch(key, local)
+                local = own / str(len(staged))
+                with disk_errors():
+                    await self._objects.fetch(key, local)
             elif not await asyncio.to_thread(local.is_file):
                 raise NotFound(f"an object of the input is gone: {name}")
             staged[name] = local
+        for name, keys in exports.items():
+            staged[name] = own / str(len(staged))
+            await self._export(name, keys, staged[name])
         return staged
+
+    async def _export(self, name: str, keys: Sequence[str], path: Path) -> None:
+        most = left = self._export_bytes_max
+        exporting = contextlib.aclosing(self._exporter.export_objects(keys, "jsonl"))
+        with disk_errors(), path.open("xb") as file:
+            async with exporting as chunks:
+                async for chunk in chunks:
+                    left -= len(chunk)
+                    if left < 0:
+                        raise TooLarge(f"{name} has more than {most} bytes as JSON lines")
+                    await asyncio.to_thread(file.write, chunk)
 
 
 class OperationFiles:

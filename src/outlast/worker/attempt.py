@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
 from outlast.engine.preparing import TenantCatalog, check_prepared
 from outlast.executors.port import Assignment, Failed, Outcome, Running, Stopped, StopReason
@@ -12,11 +13,14 @@ from outlast.operations.errors import OutlastError, Unavailable
 from outlast.operations.failure import platform_failure
 from outlast.operations.kind import Kind, Prepared
 from outlast.operations.model import SECOND, Operation
+from outlast.operations.progress import Report
 from outlast.store.port import Renewal
 from outlast.worker.concealing import Concealer
 from outlast.worker.equipment import Equipment
 from outlast.worker.settling import Settlement, refusal
 from outlast.worker.sink import AttemptSink
+
+_STAGING_TOLD_SECONDS: Final = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +37,9 @@ class Attempt:
         self._kind = equipment.kinds[operation.kind]
         self._renewed_at = claimed_at
         self._running: Running | None = None
-        self._staged: AsyncExitStack | None = None
+        self._staged = AsyncExitStack()
+        self._staging: asyncio.Task[Mapping[str, Path]] | None = None
+        self._told_stage = False
         self._stop_reason: StopReason | None = None
         self._loop = asyncio.get_running_loop()
         self._sink = AttemptSink(
@@ -72,6 +78,8 @@ class Attempt:
             self._stop_reason = reason
             if self._running is not None:
                 self._stop_running(self._running, reason)
+            elif self._staging is not None:
+                self._staging.cancel()
 
     def renewed(self, sent_at: float) -> None:
         """See leases.Holder."""
@@ -85,11 +93,32 @@ class Attempt:
         self._loop.call_soon_threadsafe(self.stop, reason)
 
     async def _execute(self) -> Outcome:
+        deadline = self._watch_deadline()
+        try:
+            assignment = await self._assign()
+            if self._stop_reason is not None:
+                return Stopped(reason=self._stop_reason)
+            executor = self._equipment.executors[self._kind.executor]
+            running = await executor.start(assignment, self._sink)
+            self._running = running
+            running.renewed(self._renewed_at)
+            if self._stop_reason is not None:
+                self._stop_running(running, self._stop_reason)
+            await self._staged.aclose()
+            return await running.wait()
+        finally:
+            if deadline is not None:
+                deadline.cancel()
+
+    async def _assign(self) -> Assignment:
+        """What the executor is given. Cut short, with what there is, once it shall stop."""
         equipment, operation, kind = self._equipment, self.operation, self._kind
         prepared = await self._prepare(kind)
-        inputs = await self._stage(prepared.inputs) if prepared.inputs else {}
-        secrets = await self._resolve(prepared.secrets) if prepared.secrets else {}
-        assignment = Assignment(
+        secrets: Mapping[str, str] = {}
+        inputs = await self._stage(prepared) if prepared.inputs or prepared.exports else {}
+        if self._stop_reason is None and prepared.secrets:
+            secrets = await self._resolve(prepared.secrets)
+        return Assignment(
             operation_id=operation.id,
             kind=kind.name,
             module=equipment.modules[kind.name],
@@ -106,19 +135,6 @@ class Attempt:
                 else kind.cancel_grace_seconds
             ),
         )
-        if self._stop_reason is not None:
-            return Stopped(reason=self._stop_reason)
-        running = await equipment.executors[kind.executor].start(assignment, self._sink)
-        self._running = running
-        running.renewed(self._renewed_at)
-        if self._stop_reason is not None:
-            self._stop_running(running, self._stop_reason)
-        deadline = self._watch_deadline()
-        try:
-            return await running.wait()
-        finally:
-            if deadline is not None:
-                deadline.cancel()
 
     async def _prepare(self, kind: Kind) -> Prepared:
         if kind.prepare is None:
@@ -134,11 +150,29 @@ class Attempt:
         self._sink.concealer = Concealer(secrets.values())
         return secrets
 
-    async def _stage(self, inputs: Mapping[str, str]) -> Mapping[str, Path]:
+    async def _stage(self, prepared: Prepared) -> Mapping[str, Path]:
         if self._equipment.stager is None:
             raise Unavailable("this worker has no object store")
-        self._staged = AsyncExitStack()
-        return await self._equipment.stager.stage(inputs, self._staged)
+        telling = self._loop.call_later(_STAGING_TOLD_SECONDS, self._tell_stage, "staging")
+        self._staging = asyncio.create_task(
+            self._equipment.stager.stage(prepared.inputs, prepared.exports, self._staged)
+        )
+        try:
+            staged = await self._staging
+        except asyncio.CancelledError:
+            if self._stop_reason is None:
+                raise
+            return {}
+        finally:
+            self._staging = None
+            telling.cancel()
+        if self._told_stage:
+            self._tell_stage("running")
+        return staged
+
+    def _tell_stage(self, stage: str) -> None:
+        self._told_stage = True
+        self._sink.report(Report(stage=stage))
 
     def _workdir(self) -> Path:
         if self._running is None:
@@ -150,8 +184,7 @@ class Attempt:
             if self._running is not None:
                 await self._running.discard()
         finally:
-            if self._staged is not None:
-                await self._staged.aclose()
+            await self._staged.aclose()
 
     def _watch_deadline(self) -> asyncio.TimerHandle | None:
         if self.operation.deadline_at is None:

@@ -28,8 +28,13 @@ class Publisher(Protocol):
 class Stager(Protocol):
     """Brings objects of the object store to this machine."""
 
-    async def stage(self, inputs: Mapping[str, str], stack: AsyncExitStack) -> Mapping[str, Path]:
-        """Local, readable files for object keys; `stack` lets go of them. Raises OutlastError."""
+    async def stage(
+        self,
+        inputs: Mapping[str, str],
+        exports: Mapping[str, Sequence[str]],
+        stack: AsyncExitStack,
+    ) -> Mapping[str, Path]:
+        """Local, readable files for what a Prepared names; `stack` lets go. Raises OutlastError."""
 
 
 class SecretSource(Protocol):

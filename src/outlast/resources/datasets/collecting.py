@@ -1,6 +1,7 @@
 """Garbage collection: temporary datasets that have expired, and objects that nothing names."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
@@ -128,9 +129,13 @@ def _delete_old_files(folder: Path, before: int) -> int:
     gone = 0
     for path in folder.iterdir():
         try:
-            if path.stat().st_mtime_ns // 1000 < before:
+            if path.stat().st_mtime_ns // 1000 >= before:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
                 path.unlink()
-                gone += 1
+            gone += 1
         except FileNotFoundError:
             continue
     return gone

@@ -194,12 +194,11 @@ class Parser:
         except msgspec.DecodeError as error:
             raise Unavailable("the rows that were read are not JSON") from error
 
-    async def export(
+    def export(
         self, tenant: str, parts: Sequence[Part], format: Format
     ) -> AsyncGenerator[bytes, None]:
         """All rows of some parts as one file. Of text, one part at a time lies on disk."""
-        async for chunk in self.export_objects(_keys(tenant, parts), format):
-            yield chunk
+        return self.export_objects(_keys(tenant, parts), format)
 
     async def export_objects(
         self, keys: Sequence[str], format: Format
