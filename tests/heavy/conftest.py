@@ -2,8 +2,8 @@
 
 import pytest
 from live_server import LiveServer
-from model_server import ModelServer
 from s3_server import S3Server
+from weights_server import WeightsServer
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def s3_server(tmp_path_factory):
 @pytest.fixture(scope="session")
 def model_server(tmp_path_factory):
     """A real inference server with real weights: chat and embeddings."""
-    server = ModelServer(tmp_path_factory.mktemp("model"))
+    server = WeightsServer(tmp_path_factory.mktemp("model"))
     try:
         yield server.start()
     finally:
