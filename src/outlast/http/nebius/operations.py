@@ -37,7 +37,7 @@ from outlast.http.routing import Answer, Call, Header, Parameter, Route
 from outlast.http.submitting import IDEMPOTENCY_KEY, SUBMIT_ERRORS
 from outlast.operations.documents import canonical
 from outlast.operations.errors import IllegalTransition, Invalid, NotFound
-from outlast.operations.model import SECOND, Operation
+from outlast.operations.model import Operation
 from outlast.operations.states import State
 from outlast.store.port import Page, Query, View
 
@@ -174,14 +174,11 @@ class OperationRoutes:
             call, _REQUEST, limits.body_bytes, self._body_seconds
         )
         wanted = read_request(request)
-        deadline_at = None
-        if wanted.window_seconds is not None:
-            deadline_at = self._engine.store.operations.now() + wanted.window_seconds * SECOND
         wish = Wish(
             kind=request_kind(request),
             spec=canonical(wanted.spec),
             project=request.ai_project_id,
-            deadline_at=deadline_at,
+            deadline_seconds=wanted.window_seconds,
             idempotency_key=call.header(b"idempotency-key"),
             request_id=call.request_id,
             traceparent=parse_traceparent(call),
