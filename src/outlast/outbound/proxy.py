@@ -68,6 +68,9 @@ class ForwardProxy:
             await self._serve(head, reader, writer)
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             logger.debug("a connection to the forward proxy broke")
+        except asyncio.CancelledError:
+            # Cut by `close`. What is still cancelled here, asyncio logs as an error.
+            logger.debug("a connection to the forward proxy was cut")
         finally:
             self._connections.discard(task)
             writer.close()
