@@ -121,5 +121,8 @@ async def test_old_files_of_the_spool_go(publish, collector, spool, clock):
     (spool / "upload-old").write_bytes(b"x")
     os.utime(spool / "upload-old", (1000, 1000))
     (spool / "upload-new").write_bytes(b"x")
-    assert (await collector.collect()).leftovers == 1
+    (spool / "staged-old").mkdir()
+    (spool / "staged-old" / "rows").write_bytes(b"x")
+    os.utime(spool / "staged-old", (1000, 1000))
+    assert (await collector.collect()).leftovers == 2
     assert [path.name for path in spool.iterdir()] == ["upload-new"]

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from installation import MEMBER, until
 
-from outlast.operations.errors import Unavailable
+from outlast.operations.errors import Fatal, Unavailable
 from outlast.operations.kind import Kind, Prepared
 from outlast.operations.model import SECOND
 from outlast.operations.retry import RetryPolicy
 from outlast.operations.states import State
+from outlast.resources.objects import LocalObjects
+from outlast.resources.staging import OperationFiles
 
 
 class FolderStager:
@@ -120,3 +122,22 @@ async def test_a_worker_without_an_object_store_fails_the_attempt(installation, 
     work()
     operation = await installation.end_of(await installation.submit("read"))
     assert operation.failure.code == "unavailable"
+
+
+async def test_a_retry_goes_on_with_the_files_of_its_parent(installation, work, tmp_path):
+    async def grow(_plan, context):
+        here = context.workdir / "rows"
+        found = await asyncio.to_thread(context.files.get, "rows", here)
+        here.write_text((here.read_text() if found else "") + "row ")
+        await asyncio.to_thread(context.files.put, "rows", here)
+        await context.checkpoint({"rows": (context.last_checkpoint or {"rows": 0})["rows"] + 1})
+        if context.last_checkpoint is None:
+            raise Fatal("not_yet", "try again")
+        return here.read_text()
+
+    installation.add(Kind("grow", spec=Any, result=str, run=grow, executor="inline"))
+    work(files=OperationFiles(LocalObjects(tmp_path / "objects")))
+    first = await installation.end_of(await installation.submit("grow"))
+    assert first.failure.code == "not_yet"
+    retry = (await installation.engine.retry(MEMBER, first.id)).operation
+    assert (await installation.end_of(retry)).result == b'"row row "'

@@ -104,6 +104,20 @@ class OperationFiles:
         found = [info.key.removeprefix(prefix) async for info in self._objects.walk(prefix)]
         return sorted(found)
 
+    async def inherit(self, operation: Operation) -> None:
+        """Give a retry the files of its parent that it does not have yet.
+
+        To be called before each attempt: files are only ever added or replaced, so a copy that was
+        interrupted goes on where it ended, and one that is complete finds nothing to do.
+        """
+        if operation.parent_id is None:
+            return
+        prefix, own = _prefix(operation.parent_id), set(await self.list(operation))
+        async for info in self._objects.walk(prefix):
+            name = info.key.removeprefix(prefix)
+            if name not in own:
+                await self._objects.copy(info.key, operation_file_key(operation.id, name))
+
     async def sweep(self, operations: OperationStore, now: Callable[[], int]) -> int:
         """Delete the files of operations that are gone, a day after they were written."""
         gone, batch = 0, []

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from outlast.engine.preparing import TenantCatalog, check_prepared
 from outlast.executors.port import Assignment, Failed, Outcome, Running, Stopped, StopReason
@@ -21,6 +21,7 @@ from outlast.worker.settling import Settlement, refusal
 from outlast.worker.sink import AttemptSink
 
 _STAGING_TOLD_SECONDS: Final = 1.0
+_T = TypeVar("_T")
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Attempt:
         self._renewed_at = claimed_at
         self._running: Running | None = None
         self._staged = AsyncExitStack()
-        self._staging: asyncio.Task[Mapping[str, Path]] | None = None
+        self._bringing: asyncio.Task[Any] | None = None
         self._told_stage = False
         self._stop_reason: StopReason | None = None
         self._loop = asyncio.get_running_loop()
@@ -78,8 +79,8 @@ class Attempt:
             self._stop_reason = reason
             if self._running is not None:
                 self._stop_running(self._running, reason)
-            elif self._staging is not None:
-                self._staging.cancel()
+            elif self._bringing is not None:
+                self._bringing.cancel()
 
     def renewed(self, sent_at: float) -> None:
         """See leases.Holder."""
@@ -114,8 +115,12 @@ class Attempt:
         """What the executor is given. Cut short, with what there is, once it shall stop."""
         equipment, operation, kind = self._equipment, self.operation, self._kind
         prepared = await self._prepare(kind)
+        inputs: Mapping[str, Path] = {}
         secrets: Mapping[str, str] = {}
-        inputs = await self._stage(prepared) if prepared.inputs or prepared.exports else {}
+        if operation.parent_id is not None and equipment.files is not None:
+            await self._bring(equipment.files.inherit(operation))
+        if prepared.inputs or prepared.exports:
+            inputs = await self._bring(self._stage(prepared)) or {}
         if self._stop_reason is None and prepared.secrets:
             secrets = await self._resolve(prepared.secrets)
         return Assignment(
@@ -151,24 +156,30 @@ class Attempt:
         return secrets
 
     async def _stage(self, prepared: Prepared) -> Mapping[str, Path]:
-        if self._equipment.stager is None:
+        stager = self._equipment.stager
+        if stager is None:
             raise Unavailable("this worker has no object store")
+        return await stager.stage(prepared.inputs, prepared.exports, self._staged)
+
+    async def _bring(self, work: Coroutine[Any, Any, _T]) -> _T | None:
+        """Do what may take its time before the handler starts; None if it shall stop meanwhile."""
+        if self._stop_reason is not None:
+            work.close()
+            return None
         telling = self._loop.call_later(_STAGING_TOLD_SECONDS, self._tell_stage, "staging")
-        self._staging = asyncio.create_task(
-            self._equipment.stager.stage(prepared.inputs, prepared.exports, self._staged)
-        )
+        self._bringing = bringing = asyncio.create_task(work)
         try:
-            staged = await self._staging
+            brought = await bringing
         except asyncio.CancelledError:
             if self._stop_reason is None:
                 raise
-            return {}
+            return None
         finally:
-            self._staging = None
+            self._bringing = None
             telling.cancel()
         if self._told_stage:
             self._tell_stage("running")
-        return staged
+        return brought
 
     def _tell_stage(self, stage: str) -> None:
         self._told_stage = True

@@ -34,6 +34,9 @@ class AttemptFiles(Protocol):
     async def list(self, operation: Operation) -> Sequence[str]:
         """The names stored so far, sorted."""
 
+    async def inherit(self, operation: Operation) -> None:
+        """Give a retry the files of its parent that it does not have yet."""
+
 
 class AttemptSink:
     """The worker's end of a Context. `lost` is called when the lease turns out to be lost.
