@@ -51,7 +51,8 @@ def serve(weights):
     parameters.hostnames, parameters.port = ["127.0.0.1"], 0
     parameters.api_keys = [os.environ[KEY_VARIABLE]]
     parameters.n_ctx, parameters.n_parallel, parameters.n_predict = 4096, 4, 128
-    parameters.cpuparams.n_threads = 2
+    # A second thread would wait for the first one by spinning: on busy cores it costs minutes.
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
     parameters.chat_template, parameters.use_jinja = _TEMPLATE, True
     parameters.embedding = True
     parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
