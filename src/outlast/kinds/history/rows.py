@@ -15,7 +15,7 @@ from outlast.resources.chat_log.model import Entry
 from outlast.resources.datasets.calls import WriteLimits
 from outlast.resources.datasets.model import Manifest
 from outlast.resources.datasets.parts import PartWriter
-from outlast.resources.datasets.tables import use_one_thread
+from outlast.resources.datasets.tables import JSON, use_one_thread
 
 LIMITS: Final = WriteLimits(rows=500_000_000, bytes=64 * 1024**3)
 
@@ -25,12 +25,12 @@ _FIELDS: Final[list[tuple[str, pa.DataType]]] = [
     ("member", pa.string()),
     ("model", pa.string()),
     ("status", pa.string()),
-    ("messages", pa.string()),
-    ("prompt", pa.string()),
+    ("messages", JSON),
+    ("prompt", JSON),
     ("completion", pa.string()),
     ("finish_reason", pa.string()),
-    ("parameters", pa.string()),
-    ("metadata", pa.string()),
+    ("parameters", JSON),
+    ("metadata", JSON),
     ("prompt_tokens", pa.int64()),
     ("completion_tokens", pa.int64()),
     ("total_tokens", pa.int64()),
@@ -38,7 +38,7 @@ _FIELDS: Final[list[tuple[str, pa.DataType]]] = [
     ("error", pa.string()),
 ]
 SCHEMA: Final = pa.schema(_FIELDS)
-"""`messages` is the dialogue with the answer, `prompt` without it, both JSON texts; `completion` is
+"""`messages` is the dialogue with the answer, `prompt` without it, both JSON; `completion` is
 the answer's text. So `messages` is a row to tune a model on, and `prompt` one to ask again."""
 
 _BATCH_ROWS: Final = 1024
