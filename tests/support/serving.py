@@ -21,9 +21,11 @@ from outlast.operations import transitions
 from outlast.operations.kind import Kind
 from outlast.operations.model import Operation
 from outlast.operations.progress import Report, ResourceProgress
+from outlast.resources.configured import ConfiguredStore
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.parser import Parser
 from outlast.resources.files import Files
+from outlast.resources.models import Models
 from outlast.resources.objects import LocalObjects
 from outlast.settings import Limits, Settings
 from outlast.store.port import Change, Claim
@@ -89,12 +91,21 @@ class Serving:
     """An application over a store of its own. `texts` are the tokens by (tenant, role)."""
 
     def __init__(
-        self, folder, *, limits=None, body_seconds=1.0, keys=None, redact=None, **settings
+        self,
+        folder,
+        *,
+        limits=None,
+        body_seconds=1.0,
+        keys=None,
+        redact=None,
+        kinds=(),
+        **settings,
     ):
         self.store = SqliteStore(folder / "outlast.db")
         self.limits = limits or Limits()
         self.settings = Settings(limits=self.limits, **settings)
         self._keys, self._redact = keys, redact
+        self._kinds = {kind.name: kind for kind in (ADD, ANYTHING, *kinds)}
         self.tokens = Tokens(self.store)
         self.is_ready = True
         self.texts = {}
@@ -107,8 +118,8 @@ class Serving:
         self.hub = Hub(self.store.operations, self.limits.watchers)
         self.hub.open()
         self.engine = Engine(
-            self.store,
-            {"add": ADD, "anything": ANYTHING},
+            ConfiguredStore(self.store, self.settings),
+            self._kinds,
             hub=self.hub,
             limits=self.limits,
             retention=self.settings.retention,
@@ -134,6 +145,7 @@ class Serving:
                 datasets=datasets,
                 uploads=self._uploads(datasets),
                 files=self._files(),
+                models=Models(self.store.catalog, LocalObjects(self._folder / "objects")),
                 relay=self.chatting.relay,
                 chat_log=self.chatting.log,
                 settings=self.settings,
