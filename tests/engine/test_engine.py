@@ -283,6 +283,19 @@ async def test_prepare_refuses_before_anything_is_stored(installation):
     assert (await installation.engine.find(MEMBER, Query(tenant="default"))).operations == []
 
 
+async def test_a_kind_may_need_a_verb_beside_submitting_also_to_be_retried(installation):
+    installation.add(
+        Kind("history", spec=Any, result=Any, run=_shout, executor="inline", verb="read_history")
+    )
+    with pytest.raises(Forbidden, match="submitter may not read_history"):
+        await installation.engine.submit(BOB, Wish(kind="history", spec=b"{}"))
+    bobs = msgspec.structs.replace(BOB, role=Role.OPERATOR)
+    created = await installation.engine.submit(bobs, Wish(kind="history", spec=b"{}"))
+    await installation.engine.cancel(BOB, created.operation.id)
+    with pytest.raises(Forbidden, match="read_history"):
+        await installation.engine.retry(BOB, created.operation.id)
+
+
 async def test_what_a_caller_writes_is_stored_with_the_operation_and_is_not_what_it_asks_for(
     installation,
 ):

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from outlast.engine import Verb
 from outlast.engine.preparing import OwnPreparer
 from outlast.executors.launching import Launcher
 from outlast.executors.preparing import PrepareChild
@@ -51,6 +52,8 @@ def install_kinds(settings: Settings) -> Installed:
                 f"--kinds {name}: {error}; it must be a module with a list named `kinds`"
             ) from error
         for kind in found:
+            if kind.verb is not None and kind.verb not in set(Verb):
+                raise SettingsError(f"--kinds {name}: kind {kind.name}: no verb {kind.verb!r}")
             if kind.name in kinds:
                 raise SettingsError(f"--kinds {name}: there is a kind {kind.name!r} already")
             kinds[kind.name], modules[kind.name] = kind, name

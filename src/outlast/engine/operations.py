@@ -248,6 +248,8 @@ class Engine:
         kind = self.kinds.get(wish.kind)
         if kind is None:
             raise UnknownKind(f"there is no kind {wish.kind!r} here; see /v1/kinds")
+        if kind.verb is not None:
+            principal.require(Verb(kind.verb))
         now = self.store.operations.now()
         check_wish(wish, self.limits, now)
         spec = decode_spec(kind, wish.spec)
