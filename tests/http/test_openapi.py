@@ -110,3 +110,34 @@ def test_the_bodies_of_the_examples_fit_their_routes(serving):
     assert len(specs) >= 4
     for spec in specs:
         decode_spec(SQL_QUERY, spec.encode())
+
+
+async def test_the_document_of_a_dialect_is_valid(serving):
+    document = (await serving.client(None).get("/nebius/openapi.json")).json()
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["servers"] == [{"url": "/nebius"}]
+    described = {(m.upper(), path) for path, methods in document["paths"].items() for m in methods}
+    [mount] = serving.app.front.mounts
+    assert len(described) == len(mount.door.table.routes)
+    operation_ids = re.findall(r'"operationId": "(.*?)"', json.dumps(document))
+    assert len(operation_ids) == len(set(operation_ids))
+
+
+async def test_the_document_of_a_dialect_tells_a_field_fault_from_a_sentence(serving):
+    document = (await serving.client(None).get("/nebius/openapi.json")).json()
+    responses = document["paths"]["/v1/operations"]["post"]["responses"]
+    shown = {
+        status: one["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for status, one in responses.items()
+        if status in {"400", "404", "422", "500"}
+    }
+    sentence, fields = "ErrorDetail", "HTTPValidationError"
+    assert shown == {"400": sentence, "404": sentence, "422": fields, "500": sentence}
+
+
+def test_every_route_of_a_dialect_stands_in_its_page(serving):
+    for mount in serving.app.front.mounts:
+        page = (DOCS.parent / "dialects" / f"{mount.path.strip('/')}.md").read_text()
+        routes = {(route.method, route.path) for route in mount.door.table.routes}
+        shown = {f"`{method} {path.replace(':path', '')}`" for method, path in routes}
+        assert [one for one in sorted(shown) if one not in page] == []
