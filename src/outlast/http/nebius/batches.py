@@ -46,7 +46,12 @@ _LIST: Final = (
 )
 _HEAD_BYTES: Final = 4 * 1024 * 1024
 _PURPOSE: Final = "batch"
-_FIELDS: Final = {"file": "input_file_id", "model": "override_settings.model"}
+_FIELDS: Final = {
+    "file": "input_file_id",
+    "labels": "metadata",
+    "model": "override_settings.model",
+    "parameters": "override_settings",
+}
 
 
 class BatchRoutes:
@@ -230,6 +235,6 @@ def _renamed(field_errors: Mapping[str, str]) -> dict[str, str]:
     renamed = {}
     for path, reason in field_errors.items():
         first, _, rest = path.partition(".")
-        name = "override_settings" if first == "parameters" else _FIELDS.get(first, first)
+        name = _FIELDS.get(first, first)
         renamed[f"{name}.{rest}" if rest else name] = reason
     return renamed
