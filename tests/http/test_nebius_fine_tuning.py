@@ -278,6 +278,11 @@ async def test_checkpoints_are_models_with_files(serving, started, official):
     assert checkpoints[2].fine_tuning_job_id == job.id
     raw = await official.get(f"/operations/{job.id}/results", cast_to=object)
     assert [one["step_number"] for one in raw["data"]] == [30, 20, 10]
+    assert (await official.models.delete(name)).deleted
+    with pytest.raises(openai.NotFoundError):
+        await official.models.delete(name)
+    with pytest.raises(openai.NotFoundError):
+        await official.models.delete("tiny")
 
 
 async def test_other_kinds_are_no_jobs(serving, official):

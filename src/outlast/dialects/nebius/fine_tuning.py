@@ -121,6 +121,14 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
     object: Literal["list"] = "list"
 
 
+class ModelDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """A tuned model that is gone."""
+
+    id: str
+    deleted: Literal[True] = True
+    object: Literal["model"] = "model"
+
+
 def job_spec(request: JobRequest) -> dict[str, Any]:
     """The spec that a request asks for. Raises Invalid, naming fields of the request."""
     if request.integrations:

@@ -1,4 +1,4 @@
-"""The routes of /v1/fine_tuning/jobs in the Nebius dialect: OpenAI's fine-tuning API."""
+"""The routes of fine-tuning in the Nebius dialect: OpenAI's jobs, and the end of a model."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,6 +9,7 @@ from outlast.dialects.nebius.fine_tuning import (
     FineTuningJob,
     JobList,
     JobRequest,
+    ModelDeleted,
     job_on_wire,
     job_path,
     job_spec,
@@ -61,7 +62,7 @@ _PROJECT: Final = Parameter(
 
 
 class FineTuningRoutes:
-    """The routes of /v1/fine_tuning/jobs."""
+    """The routes of /v1/fine_tuning/jobs, and the one that deletes a tuned model."""
 
     def __init__(self, parts: Parts, models: Models) -> None:
         self._engine = parts.engine
@@ -139,6 +140,15 @@ class FineTuningRoutes:
                 answers={200: JobCheckpointList},
                 errors=("not_found",),
             ),
+            Route(
+                method="DELETE",
+                path="/v1/models/{model:path}",
+                handle=self._delete_model,
+                says="Delete a fine-tuned model",
+                verb=Verb.SUBMIT,
+                answers={200: ModelDeleted},
+                errors=("not_found",),
+            ),
         ]
 
     async def _create(self, call: Call) -> Answer:
@@ -208,6 +218,11 @@ class FineTuningRoutes:
     async def _checkpoints(self, call: Call) -> Answer:
         operation = await self._find(call, call.params["job_id"])
         return Answer(body=encode(await find_checkpoints(self._models, call, operation)))
+
+    async def _delete_model(self, call: Call) -> Answer:
+        name = call.params["model"]
+        model = await self._models.delete(call.principal, name, request_id=call.request_id)
+        return Answer(body=encode(ModelDeleted(id=model.name)))
 
     async def _job(self, principal: Principal, operation: Operation) -> FineTuningJob:
         files: tuple[str, ...] = ()
