@@ -76,3 +76,27 @@ async def test_the_audit_log_is_read_in_parts(serving, client):
     assert older[0]["request_id"] == "r-0"
     assert older[0]["actor"] == f"{Role.ADMIN}-1"
     assert (await client.get("/v1/audit?before=0")).status_code == 400
+
+
+async def test_what_happens_to_tokens_tenants_and_datasets_is_audited_with_the_request(
+    serving, client
+):
+    root = serving.client("root")
+    headers = {"X-Request-Id": "call-1"}
+    made = (await client.post("/v1/tokens", json={"role": "viewer"}, headers=headers)).json()
+    token = f"/v1/tokens/{made['token']['id']}"
+    await client.post(f"{token}/rotate", headers=headers)
+    await client.delete(token, headers=headers)
+    await client.post("/v1/datasets", json={"name": "words"}, headers=headers)
+    await client.delete("/v1/datasets/words", headers=headers)
+    await root.post("/v1/tenants", json={"name": "elsewhere"}, headers=headers)
+    records = (await client.get("/v1/audit?limit=5")).json()["records"]
+    assert [(one["action"], one["request_id"]) for one in records] == [
+        ("dataset.delete", "call-1"),
+        ("dataset.create", "call-1"),
+        ("token.revoke", "call-1"),
+        ("token.rotate", "call-1"),
+        ("token.create", "call-1"),
+    ]
+    entries = await serving.store.operations.audit(None, limit=1)
+    assert (entries[0].entry.action, entries[0].entry.request_id) == ("tenant.create", "call-1")

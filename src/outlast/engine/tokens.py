@@ -85,7 +85,9 @@ class Tokens:
         )
         return principal if tenant is None else await self._crossing(principal, tenant)
 
-    async def create_tenant(self, principal: Principal, name: str) -> Tenant:
+    async def create_tenant(
+        self, principal: Principal, name: str, request_id: str | None = None
+    ) -> Tenant:
         """A new tenant. Raises ResourceExists."""
         principal.require(Verb.CROSS)
         if not _NAME.fullmatch(name) or name == SYSTEM_TENANT:
@@ -99,7 +101,12 @@ class Tokens:
                     type="tenant", id=tenant_id, name=name, document=b"{}", expected_revision=0
                 )
             ],
-            AuditEntry(actor=principal.member, action="tenant.create", target=name),
+            AuditEntry(
+                actor=principal.member,
+                action="tenant.create",
+                target=name,
+                request_id=request_id,
+            ),
         )
         return Tenant(id=resource.id, name=resource.name, created_at=resource.created_at)
 
@@ -116,6 +123,7 @@ class Tokens:
         *,
         member: str | None = None,
         expires_seconds: float | None = None,
+        request_id: str | None = None,
     ) -> tuple[Token, str]:
         """A new token of the principal's tenant, and its text: the only time it is shown."""
         principal.require(Verb.ADMINISTER)
@@ -135,7 +143,8 @@ class Tokens:
             created_by=principal.member,
             expires_at=None if expires_seconds is None else now + int(expires_seconds * SECOND),
         )
-        return await self._write(principal, self._fresh_id(), document, "token.create", 0)
+        audit = _audit(principal, "token.create", request_id)
+        return await self._write(self._fresh_id(), document, audit, 0)
 
     async def adopt(self, text: str, tenant: str, member: str, role: Role) -> None:
         """See that a token whose text somebody else chose is accepted, whatever was before."""
@@ -149,25 +158,26 @@ class Tokens:
         document = TokenDocument(
             tenant=tenant, member=member, role=role, digest=_digest(secret), created_by=member
         )
-        await self._put(token_id, document, "token.adopt", None)
+        audit = AuditEntry(tenant=tenant, actor="system", action="token.adopt")
+        await self._put(token_id, document, audit, None)
 
-    async def rotate(self, principal: Principal, token_id: str) -> tuple[Token, str]:
+    async def rotate(
+        self, principal: Principal, token_id: str, request_id: str | None = None
+    ) -> tuple[Token, str]:
         """The same token with a new secret; the old one is refused from now on."""
         resource, document = await self._own(principal, token_id)
-        return await self._write(principal, token_id, document, "token.rotate", resource.revision)
+        audit = _audit(principal, "token.rotate", request_id)
+        return await self._write(token_id, document, audit, resource.revision)
 
-    async def revoke(self, principal: Principal, token_id: str) -> None:
+    async def revoke(
+        self, principal: Principal, token_id: str, request_id: str | None = None
+    ) -> None:
         """Refuse a token from now on. Raises NotFound."""
         await self._own(principal, token_id)
         await self._store.catalog.write(
             SYSTEM_TENANT,
             [CatalogWrite(type="token", id=token_id)],
-            AuditEntry(
-                tenant=principal.tenant,
-                actor=principal.member,
-                action="token.revoke",
-                target=token_id,
-            ),
+            msgspec.structs.replace(_audit(principal, "token.revoke", request_id), target=token_id),
         )
 
     async def tokens(self, principal: Principal) -> list[Token]:
@@ -201,26 +211,17 @@ class Tokens:
         raise NotFound("there is no such token")
 
     async def _write(
-        self,
-        principal: Principal,
-        token_id: str,
-        document: TokenDocument,
-        action: str,
-        revision: int,
+        self, token_id: str, document: TokenDocument, audit: AuditEntry, revision: int
     ) -> tuple[Token, str]:
         secret = secrets.token_urlsafe(32)
         document = msgspec.structs.replace(document, digest=_digest(secret))
-        resource = await self._put(token_id, document, action, revision, principal.member)
+        resource = await self._put(token_id, document, audit, revision)
         return _token(resource, document), f"{_PREFIX}_{token_id}_{secret}"
 
     async def _put(
-        self,
-        token_id: str,
-        document: TokenDocument,
-        action: str,
-        revision: int | None,
-        actor: str = "system",
+        self, token_id: str, document: TokenDocument, audit: AuditEntry, revision: int | None
     ) -> Resource:
+        told = {"member": document.member, "role": document.role}
         [resource] = await self._store.catalog.write(
             SYSTEM_TENANT,
             [
@@ -233,18 +234,18 @@ class Tokens:
                     expected_revision=revision,
                 )
             ],
-            AuditEntry(
-                tenant=document.tenant,
-                actor=actor,
-                action=action,
-                target=token_id,
-                data={"member": document.member, "role": document.role},
-            ),
+            msgspec.structs.replace(audit, target=token_id, data=told),
         )
         return resource
 
     def _fresh_id(self) -> str:
         return ids.make_id(self._store.operations.now(), ids.random_bits())
+
+
+def _audit(principal: Principal, action: str, request_id: str | None) -> AuditEntry:
+    return AuditEntry(
+        tenant=principal.tenant, actor=principal.member, action=action, request_id=request_id
+    )
 
 
 def _digest(secret: str) -> str:

@@ -259,7 +259,7 @@ class DatasetRoutes:
 
     async def _create(self, call: Call) -> Answer:
         body = await read_json(call, DatasetBody, self._limits.body_bytes, self._body_seconds)
-        dataset = await self._datasets.create(call.principal, body.name)
+        dataset = await self._datasets.create(call.principal, body.name, call.request_id)
         return Answer(
             status=201,
             body=encode(_dataset(dataset)),
@@ -285,7 +285,7 @@ class DatasetRoutes:
         )
 
     async def _delete(self, call: Call) -> Answer:
-        await self._datasets.delete(call.principal, call.params["ref"])
+        await self._datasets.delete(call.principal, call.params["ref"], call.request_id)
         return Answer(status=204)
 
     async def _upload(self, call: Call) -> Answer:

@@ -205,17 +205,23 @@ class TokenRoutes:
         limit = self._engine.limits.body_bytes
         body = await read_json(call, TokenBody, limit, self._body_seconds)
         token, secret = await self._tokens.create(
-            call.principal, body.role, member=body.member, expires_seconds=body.expires_seconds
+            call.principal,
+            body.role,
+            member=body.member,
+            expires_seconds=body.expires_seconds,
+            request_id=call.request_id,
         )
         return Answer(status=201, body=encode(SecretView(token=_token(token), secret=secret)))
 
     async def _rotate(self, call: Call) -> Answer:
         await read_empty(call, self._engine.limits.body_bytes, self._body_seconds)
-        token, secret = await self._tokens.rotate(call.principal, call.params["id"])
+        token, secret = await self._tokens.rotate(
+            call.principal, call.params["id"], call.request_id
+        )
         return Answer(body=encode(SecretView(token=_token(token), secret=secret)))
 
     async def _revoke(self, call: Call) -> Answer:
-        await self._tokens.revoke(call.principal, call.params["id"])
+        await self._tokens.revoke(call.principal, call.params["id"], call.request_id)
         return Answer(status=204)
 
     async def _tenants(self, call: Call) -> Answer:
@@ -225,7 +231,7 @@ class TokenRoutes:
     async def _create_tenant(self, call: Call) -> Answer:
         limit = self._engine.limits.body_bytes
         body = await read_json(call, TenantBody, limit, self._body_seconds)
-        tenant = await self._tokens.create_tenant(call.principal, body.name)
+        tenant = await self._tokens.create_tenant(call.principal, body.name, call.request_id)
         return Answer(status=201, body=encode(_tenant(tenant)))
 
     async def _audit(self, call: Call) -> Answer:

@@ -69,7 +69,9 @@ class Datasets:
         self._publisher = publisher
         self._parser = parser
 
-    async def create(self, principal: Principal, name: str) -> Dataset:
+    async def create(
+        self, principal: Principal, name: str, request_id: str | None = None
+    ) -> Dataset:
         """A new dataset without a version. Raises ResourceExists."""
         principal.require(Verb.SUBMIT)
         model.check_dataset_name(name)
@@ -80,7 +82,7 @@ class Datasets:
         [resource] = await self._catalog.write(
             principal.tenant,
             [write_dataset(dataset_id, document, None, name)],
-            self._audit(principal, "dataset.create", dataset_id, None),
+            self._audit(principal, "dataset.create", dataset_id, request_id),
         )
         return as_dataset(resource)
 
@@ -176,12 +178,12 @@ class Datasets:
                 return await self.get(principal, found.id)
         raise RevisionMismatch(f"dataset {ref!r} keeps changing")
 
-    async def delete(self, principal: Principal, ref: str) -> None:
+    async def delete(self, principal: Principal, ref: str, request_id: str | None = None) -> None:
         """Delete a dataset with all of its versions. Raises NotFound, Forbidden."""
         for _ in range(_RACES_MAX):
             dataset = await self._dataset(principal, ref)
             principal.require_over(as_dataset(dataset).created_by)
-            audit = self._audit(principal, "dataset.delete", dataset.id, None)
+            audit = self._audit(principal, "dataset.delete", dataset.id, request_id)
             # A version that is published meanwhile changes the revision: then look again.
             with contextlib.suppress(RevisionMismatch):
                 await delete_dataset(self._catalog, dataset, audit)
