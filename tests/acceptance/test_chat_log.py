@@ -1,0 +1,62 @@
+"""What was answered is in the chat log, whatever happens to the server right afterwards."""
+
+import os
+import signal
+import time
+
+import openai
+import pytest
+from live_server import LiveServer
+from model_double import ModelDouble
+
+pytestmark = pytest.mark.acceptance
+
+SETTINGS = """
+[backends.acme]
+url = "{url}"
+models = ["double"]
+
+[outbound]
+allow = ["127.0.0.1"]
+"""
+
+
+def say(server, text, **fields):
+    with openai.OpenAI(base_url=f"{server.url}/nebius/v1", api_key=server.token) as client:
+        messages = [{"role": "user", "content": text}]
+        answer = client.chat.completions.create(model="double", messages=messages, **fields)
+        if fields.get("stream"):
+            for _ in answer:
+                pass
+
+
+def history(server):
+    """What was said, as an operation makes a dataset of it."""
+    with server.http("/nebius/v1") as http:
+        body = {"type": "materialize_history", "src": [], "params": {}, "dst": [{"id": "said"}]}
+        operation = http.post("/operations", json=body).raise_for_status().json()
+        ends_at = time.monotonic() + 30
+        while operation["status"] in {"queued", "running"}:
+            assert time.monotonic() < ends_at
+            time.sleep(0.05)
+            operation = http.get(f"/operations/{operation['id']}").raise_for_status().json()
+        assert operation["status"] == "succeeded"
+        rows = http.get("/datasets/said/content").raise_for_status().json()["rows"]
+    return [row["prompt"][0]["content"] for row in rows]
+
+
+def test_a_server_that_is_killed_after_an_answer_has_it_in_the_log_once(tmp_path):
+    with ModelDouble() as double:
+        server = LiveServer(tmp_path, SETTINGS.format(url=double.url)).start()
+        try:
+            say(server, "first")
+            time.sleep(1.5)
+            say(server, "second", stream=True)
+            os.kill(server.process.pid, signal.SIGKILL)
+            server.stop()
+            server.start()
+            say(server, "third")
+            time.sleep(1.5)
+            assert history(server) == ["first", "second", "third"]
+        finally:
+            server.stop()
