@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from outlast.engine.preparing import OwnPreparer
+from outlast.engine.preparing import OwnPreparer, check_prepared
 from outlast.executors.context import HandlerContext
-from outlast.executors.outcomes import Handling, outcome_of_error
+from outlast.executors.outcomes import Handling, encode_write, outcome_of_error
 from outlast.executors.port import Assignment, Failed, Finished
 from outlast.operations import documents
 from outlast.operations.failure import Failure
-from outlast.operations.kind import Kind, Resource
+from outlast.operations.kind import Kind, Prepared, Resource
 from outlast.operations.model import SECOND
 from outlast.operations.progress import Progress, Report, advance
 from outlast.settings import Limits
@@ -28,13 +28,15 @@ _NOW: Final = 1_700_000_000 * SECOND
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """How a run ended and what it said on the way.
 
-    `result` is the decoded result, or None with a `failure`. `writes` are what a Finish named.
+    `result` is the decoded result, or None with a `failure`. `writes` are what a Finish named,
+    `partial` what the kind makes of the last checkpoint when the attempt failed.
     """
 
     result: Any = None
     failure: Failure | None = None
     after_seconds: float | None = None
     writes: Sequence[Any] = ()
+    partial: Sequence[Any] = ()
     progress: Progress | None = None
     reports: Sequence[Report] = ()
     checkpoints: Sequence[Any] = ()
@@ -82,11 +84,13 @@ def run_kind(
 
     The spec, the plan and the result pass through JSON as they do on a server. Nothing is locked
     down: do not feed a sandboxed kind what you do not trust. What `prepare` raises is raised.
-    `inputs` are files to be found in the workdir; `checkpoint` is what an earlier attempt saved,
-    `files` are what it left among the operation's own.
+    `inputs` are files to be found in the workdir, for the inputs and the exports of a Prepared;
+    `secrets` are the secrets by name, of which the handler is given those that its Prepared names.
+    `checkpoint` is what an earlier attempt saved, `files` what it left among the operation's own.
     """
     encoded = documents.encode(spec)
-    prepared = asyncio.run(OwnPreparer().prepare(kind, encoded, ListedCatalog(catalog)))
+    preparing = OwnPreparer().prepare(kind, encoded, ListedCatalog(catalog))
+    prepared = check_prepared(kind, asyncio.run(preparing))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outlast-")))
         (folder / "work").mkdir()
@@ -103,12 +107,19 @@ def run_kind(
             plan=prepared.plan,
             attempt=attempt,
             checkpoint=None if checkpoint is None else documents.encode(checkpoint),
-            secrets=secrets or {},
+            secrets=_chosen(prepared, secrets or {}),
             lease_seconds=15,
             cancel_grace_seconds=5,
         )
         context = RecordingContext(assignment, folder, cancel_requested=cancel_requested)
         return _run(kind, prepared.plan, context)
+
+
+def _chosen(prepared: Prepared, secrets: Mapping[str, str]) -> dict[str, str]:
+    missing = sorted(prepared.secrets.keys() - secrets.keys())
+    if missing:
+        raise ValueError(f"give run_kind the secrets {', '.join(missing)}: prepare names them")
+    return {name: secrets[name] for name in prepared.secrets}
 
 
 def _run(kind: Kind, plan: bytes, context: "RecordingContext") -> RunResult:
@@ -122,7 +133,11 @@ def _run(kind: Kind, plan: bytes, context: "RecordingContext") -> RunResult:
     except Exception as error:  # noqa: BLE001  the handler's edge, as in a worker
         outcome = outcome_of_error(error)
     if isinstance(outcome, Failed):
-        return context.told(failure=outcome.failure, after_seconds=outcome.after_seconds)
+        return context.told(
+            failure=outcome.failure,
+            after_seconds=outcome.after_seconds,
+            partial=context.left(kind),
+        )
     return context.told(
         result=documents.decode(outcome.result),
         writes=[documents.decode(write) for write in outcome.writes],
@@ -168,6 +183,13 @@ class RecordingContext(HandlerContext):
             files={name: files.path(name).read_bytes() for name in files.list()},
             **ending,
         )
+
+    def left(self, kind: Kind) -> Sequence[Any]:
+        """What would be published if the operation ended now without success."""
+        saved = self._checkpoints[-1] if self._checkpoints else self.last_checkpoint
+        if kind.partial is None or saved is None:
+            return ()
+        return [documents.decode(encode_write(one)) for one in kind.partial(saved)]
 
     def _send_report(self, report: Report) -> None:
         self._reports.append(report)
