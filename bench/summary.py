@@ -12,6 +12,8 @@ from peers import BARS as PEER_BARS
 from peers import PEERS, Comparison, spread
 from pickup import BARS as PICKUP_BARS
 from pickup import measure
+from relay import ADDED_MS_MAX, added_ms
+from relay import measure as measure_relay
 
 AIM = 10_000
 
@@ -23,6 +25,7 @@ def main() -> None:
     comparison = Comparison()
     comparison.measure(rounds)
     pickups = [run(lambda: measure(500, 20)) for _ in range(rounds)]
+    relays = measure_relay(rounds, seconds=2.0)
 
     print(
         f"Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}, "
@@ -40,6 +43,11 @@ def main() -> None:
     for name, most in PICKUP_BARS.items():
         ratios = [one.ratios()[name] for one in pickups]
         tell(f"  pickup when idle: {name} / fdatasync p50", ratios, f"at most {most:.0f}", ".1f")
+    added = [added_ms(one) for one in relays]
+    tell(
+        "a relayed and logged chat takes longer by, ms", added, f"at most {ADDED_MS_MAX:.0f}", ".2f"
+    )
+    tell("relayed and logged chats a second", [one["relayed"][1] for one in relays], "", ",.0f")
     for peer in PEERS:
         print(f"{peer}: {comparison.settings[peer]}")
 
