@@ -181,6 +181,7 @@ _VARIABLES: Final = {
     "OUTLAST_DATA": "data",
     "OUTLAST_DATABASE": "database",
     "OUTLAST_DATA_IS_SHARED": "data_is_shared",
+    "OUTLAST_OBJECTS": "objects",
     "OUTLAST_WORKERS": "workers",
     "OUTLAST_KINDS": "kinds",
     "OUTLAST_PUBLIC_URL": "public_url",

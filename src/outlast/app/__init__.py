@@ -3,12 +3,21 @@
 import os
 
 from outlast.app.foundation import open_store
+from outlast.app.objects import try_objects
 from outlast.app.serving import ROOT, Started, serve
 from outlast.app.working import work
 from outlast.engine import Principal
 from outlast.executors.probing import SandboxReport, probe
 
-__all__ = ["Started", "open_store", "root_principal", "sandbox_report", "serve", "work"]
+__all__ = [
+    "Started",
+    "open_store",
+    "root_principal",
+    "sandbox_report",
+    "serve",
+    "try_objects",
+    "work",
+]
 
 
 def sandbox_report() -> SandboxReport:

@@ -9,12 +9,14 @@ from typing import Final
 import msgspec
 
 from outlast.app.kinds import Installed, Preparers, install_kinds
+from outlast.app.objects import open_objects
 from outlast.clock import system_clock
 from outlast.datafolder import DataFolder
 from outlast.engine.chores import Chores
 from outlast.executors.calls import Sandbox
 from outlast.executors.launching import Launcher
 from outlast.operations.errors import OutlastError
+from outlast.outbound import gate_of
 from outlast.resources.chat_log import Keeper
 from outlast.resources.configured import ConfiguredStore
 from outlast.resources.datasets import Datasets, Publisher, Uploads
@@ -23,7 +25,7 @@ from outlast.resources.datasets.parser import Parser, parser_child
 from outlast.resources.files import FileCollector, FilePublisher, Files
 from outlast.resources.keyring import Keyring, make_key, read_keys
 from outlast.resources.models import ModelCollector, Models
-from outlast.resources.objects import LocalObjects, ObjectStore
+from outlast.resources.objects import ObjectStore
 from outlast.resources.secrets import Secrets
 from outlast.resources.staging import OperationFiles
 from outlast.settings import Settings, SettingsError
@@ -178,6 +180,8 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
     check_sharing(settings)
     installed = install_kinds(settings)
     folder = DataFolder(settings.data)
+    objects = open_objects(settings, folder, os.environ)
+    gate_of(settings)  # what is wrong with its rules is told now
     store = open_store(settings)
     keyring = _keyring(folder)
     await store.open()
@@ -195,7 +199,7 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
         installed=installed,
         folder=folder,
         store=ConfiguredStore(store, settings),
-        objects=LocalObjects(folder.objects),
+        objects=objects,
         launcher=launcher,
         preparers=preparers,
         secrets=Secrets(

@@ -14,6 +14,7 @@ import msgspec
 from outlast.app.foundation import Foundation, lay_foundation
 from outlast.app.inference import load_redact, open_chat_log, open_relay
 from outlast.app.kinds import install_kinds
+from outlast.app.objects import check_objects
 from outlast.datafolder import DataFolder
 from outlast.engine import Engine, Hub, Principal, Role
 from outlast.engine.access import DEFAULT_TENANT
@@ -65,6 +66,7 @@ async def serve(
         stack.callback(os.close, lock)
         listeners = bind(stack, plan_addresses(settings, DIALECTS))
         foundation = await lay_foundation(stack, settings)
+        await check_objects(settings, foundation.objects)
         token_is_new = await _first_admin(foundation.store, folder, admin_token)
         hub = Hub(foundation.store.operations, settings.limits.watchers)
         hub.open()

@@ -36,6 +36,7 @@ class Finding(msgspec.Struct, frozen=True):
     (
         ("Is everything as it should be?", "outlast doctor"),
         ("Of an installation elsewhere", "outlast doctor --data /var/lib/outlast"),
+        ("And of the object store of its settings", "outlast doctor --settings outlast.toml"),
     ),
 )
 @click.option("--url", envvar="OUTLAST_URL", default=DEFAULT_URL, show_default=True,
@@ -45,8 +46,14 @@ class Finding(msgspec.Struct, frozen=True):
     type=click.Path(path_type=Path, file_okay=False),
     help="The data folder, or OUTLAST_DATA; ./outlast-data if not set.",
 )
+@click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A TOML file with settings.",
+)
 @json_option
-def doctor(*, url: str, data: Path | None, as_json: bool) -> Exit:
+def doctor(*, url: str, data: Path | None, settings_file: Path | None, as_json: bool) -> Exit:
     """Say what is not as it should be with this installation.
 
     Looks at this machine, the data folder and the server. Which sandbox holds for untrusted
@@ -59,6 +66,7 @@ def doctor(*, url: str, data: Path | None, as_json: bool) -> Exit:
         _sqlite,
         _sandbox,
         lambda: _folder(folder),
+        lambda: _objects(settings_file),
         lambda: _server(url),
     )
     found = [check() for check in checks]
@@ -112,6 +120,22 @@ def _folder(folder: Path) -> Finding:
     if open_ones:
         return Finding("data folder", "bad", f"others can look into {folder}: {open_ones}")
     return Finding("data folder", "ok", f"{folder.absolute()}, closed to others")
+
+
+def _objects(settings_file: Path | None) -> Finding:
+    # What speaks to a bucket is a server's, as above.
+    from outlast import app  # noqa: PLC0415
+    from outlast.settings import SettingsError, load_settings  # noqa: PLC0415
+
+    try:
+        settings = load_settings({}, os.environ, settings_file)
+        if settings.objects is None:
+            return Finding("object store", "ok", "the data folder")
+        app.try_objects(settings)
+    except SettingsError as error:
+        return Finding("object store", "bad", str(error))
+    store = settings.object_stores[settings.objects]
+    return Finding("object store", "ok", f"{settings.objects}: {store.url} does all that is needed")
 
 
 def _too_open(folder: Path) -> Iterator[tuple[Path, int]]:

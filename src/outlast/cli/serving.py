@@ -42,6 +42,9 @@ _EXAMPLES = (
 @click.option(
     "--database", help="postgresql://USER@HOST/NAME; the SQLite file of the data folder if not set."
 )
+@click.option(
+    "--objects", help="An object store of the settings, for all bytes; the data folder if not set."
+)
 @click.option("--workers", type=int, help="How many operations run at once; 0: none run here.")
 @click.option("--kinds", multiple=True, help="A module with a list named kinds; repeatable.")
 @click.option(

@@ -29,6 +29,9 @@ _EXAMPLES = (
     "--data", type=click.Path(path_type=Path, file_okay=False), help="The data folder; "
     "./outlast-data if not set."
 )  # fmt: skip
+@click.option(
+    "--objects", help="An object store of the settings, for all bytes; the data folder if not set."
+)
 @click.option("--workers", type=int, help="How many operations run here at once; 4 if not set.")
 @click.option("--kinds", multiple=True, help="A module with a list named kinds; repeatable.")
 @click.option(

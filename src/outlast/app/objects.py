@@ -1,0 +1,64 @@
+"""Which place holds an installation's bytes: the data folder, or a bucket of the settings."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+from outlast.datafolder import DataFolder
+from outlast.operations.errors import Unavailable
+from outlast.resources.objects import Bucket, LocalObjects, ObjectStore, S3Objects
+from outlast.settings import ObjectStoreSettings, Settings, SettingsError
+
+
+def open_objects(
+    settings: Settings, folder: DataFolder, environment: Mapping[str, str]
+) -> ObjectStore:
+    """The object store of these settings. Raises SettingsError."""
+    if settings.objects is None:
+        return LocalObjects(folder.objects)
+    name = settings.objects
+    try:
+        return S3Objects(_bucket(name, settings.object_stores[name], environment))
+    except ValueError as error:
+        raise SettingsError(f"object_stores.{name}: {error}") from error
+
+
+async def check_objects(settings: Settings, objects: ObjectStore) -> None:
+    """Try a bucket, before anything relies on it. Raises SettingsError."""
+    if isinstance(objects, S3Objects):
+        try:
+            await objects.probe()
+        except Unavailable as error:
+            raise SettingsError(f"object_stores.{settings.objects}: {error}") from error
+
+
+def try_objects(settings: Settings) -> None:
+    """Open and try the object store of these settings. Raises SettingsError."""
+    objects = open_objects(settings, DataFolder(settings.data), os.environ)
+    asyncio.run(check_objects(settings, objects))
+
+
+def _bucket(name: str, store: ObjectStoreSettings, environment: Mapping[str, str]) -> Bucket:
+    keys = [
+        _key(name, variable, environment)
+        for variable in (store.access_key_variable, store.secret_key_variable)
+    ]
+    if keys.count(None) == 1:
+        raise SettingsError(
+            f"object_stores.{name}: access_key_variable and secret_key_variable belong together"
+        )
+    return Bucket(
+        url=store.url,
+        endpoint=store.endpoint,
+        region=store.region,
+        access_key=keys[0],
+        secret_key=keys[1],
+    )
+
+
+def _key(name: str, variable: str | None, environment: Mapping[str, str]) -> str | None:
+    if variable is None:
+        return None
+    if not environment.get(variable):
+        raise SettingsError(f"object_stores.{name}: the variable {variable} is not set")
+    return environment[variable]

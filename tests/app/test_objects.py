@@ -1,0 +1,51 @@
+import pytest
+
+from outlast.app.objects import open_objects
+from outlast.datafolder import DataFolder
+from outlast.resources.objects import LocalObjects, S3Objects
+from outlast.settings import ObjectStoreSettings, Settings, SettingsError
+
+
+def opened(tmp_path, environment=(), **store):
+    settings = Settings()
+    if store:
+        store.setdefault("url", "s3://bucket/prefix")
+        settings = Settings(object_stores={"main": ObjectStoreSettings(**store)}, objects="main")
+    return open_objects(settings, DataFolder(tmp_path), dict(environment))
+
+
+KEYS = {"access_key_variable": "KEY", "secret_key_variable": "SECRET"}
+BOTH = {"KEY": "k", "SECRET": "the-secret"}
+
+
+def test_without_a_setting_bytes_lie_in_the_data_folder(tmp_path):
+    assert isinstance(opened(tmp_path), LocalObjects)
+
+
+def test_a_bucket_gets_its_keys_from_the_environment(tmp_path):
+    assert isinstance(opened(tmp_path, BOTH, **KEYS), S3Objects)
+    assert isinstance(opened(tmp_path, endpoint="http://127.0.0.1:9000"), S3Objects)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "store", "says"),
+    [
+        ({"KEY": "k"}, KEYS, "the variable SECRET is not set"),
+        ({"KEY": "", "SECRET": "s"}, KEYS, "the variable KEY is not set"),
+        (BOTH, {"access_key_variable": "KEY"}, "belong together"),
+        ({}, {"url": "https://bucket"}, "s3://BUCKET"),
+        ({}, {"url": "s3://"}, "s3://BUCKET"),
+        ({}, {"url": "s3://key:secret@bucket"}, "s3://BUCKET"),
+    ],
+)
+def test_what_is_no_bucket_is_told_by_its_name(tmp_path, environment, store, says):
+    with pytest.raises(SettingsError, match=says) as caught:
+        opened(tmp_path, environment, **store)
+    assert "object_stores.main" in str(caught.value)
+    assert "the-secret" not in str(caught.value)
+
+
+def test_a_store_that_is_not_in_the_settings_is_refused():
+    with pytest.raises(ValueError, match=r"no \[object_stores.other\]"):
+        Settings(objects="other")
