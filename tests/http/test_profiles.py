@@ -60,6 +60,7 @@ def test_a_path_leads_to_a_door(path, found, inner):
     [
         ("nebius.example.org", NEBIUS),
         ("NEBIUS.Example.org:8470", NEBIUS),
+        ("nebius.example.org.", NEBIUS),
         ("example.org", NATIVE),
         ("nebius.example.org.evil.org", NATIVE),
         ("127.0.0.1:8470", NATIVE),

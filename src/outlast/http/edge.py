@@ -64,7 +64,8 @@ def _host(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"host":
             text: str = value.decode("latin-1").lower()
-            return text.rpartition(":")[0] if text[-1:].isdigit() and ":" in text else text
+            host = text.rpartition(":")[0] if text[-1:].isdigit() and ":" in text else text
+            return host.removesuffix(".")
     return ""
 
 
