@@ -248,8 +248,8 @@ kinds: Final = [
         secrets=("backend_key",),
         # What is finished becomes durable before a cancelled batch ends.
         cancel_grace_seconds=10,
-        # A backend that was broken may be mended: a day's batch waits for hours.
-        retry=RetryPolicy(attempts_max=10, delay_seconds=5, delay_seconds_max=1800),
+        # After a crash it goes on at once; a backend that is broken has more than an hour.
+        retry=RetryPolicy(attempts_max=10, factor=3, delay_seconds_max=1800),
         resources=Resources(cpus=1),
         description="Ask a model for every row of a dataset or a file, and publish the answers.",
     )
