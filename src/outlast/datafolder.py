@@ -105,7 +105,8 @@ class DataFolder(msgspec.Struct, frozen=True):
             with contextlib.suppress(FileExistsError):
                 path.hardlink_to(new)
             new.unlink()
-        path.chmod(0o600)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
         return path.read_text()
 
     def write_secret(self, path: Path, text: str) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from outlast.operations.errors import Fatal, SecretMissing, Unavailable
+from outlast.operations.failure import Failure
 from outlast.operations.kind import Kind, Prepared
 from outlast.operations.retry import RetryPolicy
 from outlast.operations.states import State
+from outlast.worker.concealing import Concealer
 
 TEXT = "hunter22-correct-horse"
 
@@ -108,3 +110,22 @@ async def test_a_handler_that_quotes_its_secret_reveals_it_in_neither_log_nor_fa
     assert line.text == "trying [secret] now"
     for file in tmp_path.glob("outlast.db*"):
         assert TEXT.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("text", ["platform", "message", 'a"quoted"\\one', "two lines\nof secret"])
+def test_a_secret_is_concealed_whatever_it_looks_like(text):
+    failure = Failure(
+        code="platform",
+        message=f"with {text}!",
+        fault="platform",
+        field_errors={"platform": text},
+        details={"message": [text, {"deep": text}], "number": 7},
+        cause=Failure(code="c", message=text, fault="user"),
+    )
+    concealed = Concealer([text, "ab"]).failure(failure)
+    assert (concealed.code, concealed.fault) == ("platform", "platform")
+    assert concealed.details["number"] == 7
+    told = [concealed.message, *concealed.field_errors.values(), concealed.cause.message]
+    assert all("[secret]" in one for one in told)
+    assert not any(line in one for one in told for line in text.splitlines())
+    assert Concealer(["ab"]).failure(failure) is failure

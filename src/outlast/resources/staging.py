@@ -5,6 +5,7 @@ import contextlib
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -53,18 +54,18 @@ class Stager:
         Raises NotFound for an object that is gone, TooLarge for an export that is.
         """
         staged: dict[str, Path] = {}
-        own = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self._spool)))
+        folder = _Lazily(stack, self._spool)
         for name, key in inputs.items():
             local = self._objects.local_path(key)
             if local is None:
-                local = own / str(len(staged))
+                local = folder.path / str(len(staged))
                 with disk_errors():
                     await self._objects.fetch(key, local)
             elif not await asyncio.to_thread(local.is_file):
                 raise NotFound(f"an object of the input is gone: {name}")
             staged[name] = local
         for name, keys in exports.items():
-            staged[name] = own / str(len(staged))
+            staged[name] = folder.path / str(len(staged))
             await self._export(name, keys, staged[name])
         return staged
 
@@ -78,6 +79,19 @@ class Stager:
                     if left < 0:
                         raise TooLarge(f"{name} has more than {most} bytes as JSON lines")
                     await asyncio.to_thread(file.write, chunk)
+
+
+class _Lazily:
+    """A folder that is made when it is first asked for: most inputs need none."""
+
+    def __init__(self, stack: AsyncExitStack, parent: Path) -> None:
+        self._stack = stack
+        self._parent = parent
+
+    @cached_property
+    def path(self) -> Path:
+        """The folder, which goes with the stack."""
+        return Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=self._parent)))
 
 
 class OperationFiles:

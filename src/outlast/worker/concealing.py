@@ -3,8 +3,8 @@
 Handlers quote what they were sent, and a server that refuses a key may send the key.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -32,7 +32,21 @@ class Concealer:
         """The failure without the secrets."""
         if not self._lines:
             return failure
-        document = msgspec.json.encode(failure).decode()
-        for line in self._lines:
-            document = document.replace(msgspec.json.encode(line).decode()[1:-1], _MASK)
-        return msgspec.json.decode(document, type=Failure)
+        return msgspec.structs.replace(
+            failure,
+            message=self.text(failure.message),
+            field_errors=self._value(failure.field_errors),
+            details=self._value(failure.details),
+            cause=None if failure.cause is None else self.failure(failure.cause),
+        )
+
+    def _value(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.text(value)
+            case list():
+                return [self._value(one) for one in value]
+            case Mapping():
+                return {self.text(key): self._value(one) for key, one in value.items()}
+            case _:
+                return value

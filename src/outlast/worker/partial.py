@@ -37,18 +37,16 @@ class OwnPartials:
 class PartialOutput:
     """The partial output of one attempt's operation. What is wrong with it hinders no end."""
 
-    def __init__(self, equipment: Equipment, operation: Operation, token: str) -> None:
+    def __init__(
+        self, equipment: Equipment, operation: Operation, token: str, publish: Publish
+    ) -> None:
         self._equipment = equipment
         self._operation = operation
         self._kind = equipment.kinds[operation.kind]
         self._held = Held(id=operation.id, token=token)
+        self._publish = publish
 
-    @property
-    def is_possible(self) -> bool:
-        """Whether the kind has any."""
-        return self._kind.partial is not None
-
-    async def writes(self, publish: Publish) -> Sequence[CatalogWrite]:
+    async def writes(self) -> Sequence[CatalogWrite]:
         """The writes that publish what the last durable checkpoint names. Raises Unavailable."""
         [stored] = await self._equipment.store.operations.get(None, [self._operation.id])
         if stored is None or stored.checkpoint is None:
@@ -61,7 +59,7 @@ class PartialOutput:
             await self._note(describe(error))
             return ()
         try:
-            return await publish(publications, _no_workdir)
+            return await self._publish(publications, _no_workdir)
         except Unavailable:
             raise
         except OutlastError as error:

@@ -47,7 +47,11 @@ class Settlement:
         self._kind = equipment.kinds[operation.kind]
         self._token = token
         self._sink = sink
-        self._partial = PartialOutput(equipment, operation, token)
+        self._partial = (
+            None
+            if self._kind.partial is None
+            else PartialOutput(equipment, operation, token, self._publish)
+        )
 
     async def settle(self, outcome: Outcome, workdir: Callable[[], Path]) -> None:
         """Record the end. Tried again until it is recorded, or the lease is lost.
@@ -166,7 +170,8 @@ class Settlement:
 
     async def _end_without_success(self, waiting: list[Change], decide: Decide) -> None:
         """Take a decision. If the operation ends with it, its partial output is published too."""
-        if not self._partial.is_possible:
+        partial = self._partial
+        if partial is None:
             await self._end(waiting, decide)
             return
         tries = _PUBLISH_TRIES
@@ -179,14 +184,14 @@ class Settlement:
             except (RevisionMismatch, ResourceExists) as error:
                 tries -= 1
                 if not tries:
-                    await self._partial.give_up(error)
+                    await partial.give_up(error)
                     await self._end(waiting, decide)
                     return
             else:
                 if attempted.is_taken:
                     return
                 attempted = _Attempted(decide, as_end=not attempted.as_end)
-            writes = await self._partial.writes(self._publish) if attempted.as_end else ()
+            writes = await partial.writes() if attempted.as_end else ()
 
     async def _end(
         self, waiting: list[Change], decide: Decide, writes: Sequence[CatalogWrite] = ()
