@@ -116,12 +116,13 @@ def target_spec(targets: Sequence[OperationTarget] | None) -> dict[str, Any]:
 
 
 def target_on_wire(operation: Operation, spec: Mapping[str, Any]) -> list[OperationTarget]:
-    """Where an operation's rows go, with the version once there is one."""
+    """Where an operation's rows go, with the version that it has or shall have."""
     wanted = spec.get("dst") or {}
     version = wanted.get("version_name")
-    if operation.state is State.SUCCEEDED and operation.result is not None:
-        result = msgspec.json.decode(operation.result)
-        version = version or result.get("version")
+    if operation.state in {State.FAILED, State.CANCELLED}:
+        version = None
+    elif version is None and operation.result is not None:
+        version = msgspec.json.decode(operation.result).get("version")
     return [OperationTarget(id=show_id(wanted.get("dataset") or operation.id), version=version)]
 
 
