@@ -177,6 +177,7 @@ def _unique(names: Sequence[str]) -> list[str]:
 
 # A type outside of the subset shows only when the query is bound: as a key that no struct has.
 _REFUSED: Final = re.compile(r'Could not find key "yql subset: ([^"]*)" in struct', re.IGNORECASE)
+_OURS: Final = "YQL subset: "
 _FAILURES: Final = (duckdb.Error, pa.ArrowException, OSError, MemoryError, Invalid)
 
 
@@ -196,5 +197,8 @@ def _failure(error: Exception, workdir: Path) -> Fatal:
     if "Arrow Appender" in reason:
         return Fatal("result_too_large", "the values of some rows together exceed 2 GiB")
     if (refused := _REFUSED.search(reason)) is not None:
-        reason = f"YQL subset: {refused[1]}"
+        reason = _OURS + refused[1]
+    elif _OURS in reason:
+        # An error() of the translation: what DuckDB calls such an error says nothing.
+        reason = reason[reason.index(_OURS) :]
     return Fatal("query_failed", reason[:500] or type(error).__name__)
