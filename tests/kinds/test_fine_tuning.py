@@ -3,12 +3,16 @@
 import asyncio
 import json
 import re
+from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import pytest
 from animal_chats import chats
 from tuning import FILE, catalog, resource, write_rows
 
+from outlast.dialects.nebius.hyperparameters import Hyperparameters as HyperparametersOnWire
+from outlast.dialects.nebius.hyperparameters import hyperparameters_on_wire, hyperparameters_spec
 from outlast.inference import local
 from outlast.kinds.fine_tuning import fine_tuning_kind, kinds
 from outlast.kinds.tuning.kept import (
@@ -20,12 +24,20 @@ from outlast.kinds.tuning.kept import (
     store_checkpoint,
 )
 from outlast.kinds.tuning.plan import FineTuningPlan, Hyperparameters, RowFiles
-from outlast.kinds.tuning.rows import LINE_BYTES_MAX, RowCheck, RowProblem, read_row, read_rows
+from outlast.kinds.tuning.rows import (
+    LINE_BYTES_MAX,
+    RowCheck,
+    RowProblem,
+    check_rows,
+    read_row,
+    read_rows,
+)
 from outlast.operations import documents
 from outlast.operations.errors import Fatal, InvalidSpec, NotFound
 from outlast.resources.datasets.model import Column, Manifest, Part
 from outlast.testing.running import FolderFiles, ListedCatalog
 
+ROWS = RowFiles(files=("rows",))
 KIND = fine_tuning_kind(is_installed=lambda: True)
 CHAT = next(chats(1))
 
@@ -154,7 +166,7 @@ def test_rows_may_be_cut_anywhere_between_files(tmp_path):
     for number, (start, end) in enumerate([(0, 7), (7, 7), (7, 300), (300, None)]):
         (tmp_path / str(number)).write_bytes(text[start:end])
     check = RowCheck("training")
-    rows = list(read_rows([tmp_path / str(number) for number in range(4)], None, check))
+    rows = list(read_rows(RowFiles(files=tuple("0123")), Looking(tmp_path), check))
     assert len(rows) == check.rows == 5
     check.close()
 
@@ -202,11 +214,9 @@ def test_what_is_wrong_with_a_column_is_said(value):
 
 
 def test_the_first_bad_rows_are_named_and_all_are_counted(tmp_path):
-    path = write_rows(tmp_path / "rows", [CHAT, *({"wrong": 1} for _ in range(30)), CHAT])
-    check = RowCheck("training")
-    assert len(list(read_rows([path], None, check))) == 2
+    write_rows(tmp_path / "rows", [CHAT, *({"wrong": 1} for _ in range(30)), CHAT])
     with pytest.raises(Fatal) as failed:
-        check.close()
+        check_rows(ROWS, "training", Looking(tmp_path))
     assert failed.value.code == "invalid_rows"
     assert failed.value.message == "30 of 32 training rows are invalid"
     lines = failed.value.details["lines"]
@@ -214,11 +224,24 @@ def test_the_first_bad_rows_are_named_and_all_are_counted(tmp_path):
 
 
 def test_no_row_at_all_is_a_failure(tmp_path):
-    path = write_rows(tmp_path / "rows", [])
-    check = RowCheck("validation")
-    assert list(read_rows([path], None, check)) == []
+    write_rows(tmp_path / "rows", [])
     with pytest.raises(Fatal, match="there are no validation rows"):
-        check.close()
+        check_rows(ROWS, "validation", Looking(tmp_path))
+
+
+def test_a_cancel_is_seen_while_rows_are_read(tmp_path):
+    write_rows(tmp_path / "rows", [CHAT] * 1000)
+    check_rows(ROWS, "training", Looking(tmp_path))
+    with pytest.raises(asyncio.CancelledError):
+        check_rows(ROWS, "training", Looking(tmp_path, cancelled=True))
+
+
+@dataclass
+class Looking:
+    """What reading rows asks of a context."""
+
+    workdir: Path
+    cancelled: bool = False
 
 
 class Keeping:
@@ -242,8 +265,10 @@ class Keeping:
     def save(self, step):
         folder = self.workdir / f"checkpoint-{step}"
         folder.mkdir(parents=True)
-        for name in ("adapter_model.safetensors", "adapter_config.json", "optimizer.pt"):
+        for name in ("adapter_model.safetensors", "tokenizer.json", "optimizer.pt"):
             (folder / name).write_text(f"{name} at {step}")
+        config = {"base_model_name_or_path": "/secret/folder", "r": step}
+        (folder / "adapter_config.json").write_text(json.dumps(config))
         for name in ("training_args.bin", "README.md", "trainer_state.json"):
             (folder / name).write_text(name)
         self.state = store_checkpoint(
@@ -262,12 +287,16 @@ def test_the_last_checkpoints_are_kept_and_nothing_pickled_is_published(tmp_path
     for step in range(1, 8):
         state = read_state(documents.decode(documents.encode(keeping.save(step))))
         for one in state.kept:
-            assert set(one.files) == {"adapter_model.safetensors", "adapter_config.json"}
+            assert set(one.files) == {
+                *("adapter_model.safetensors", "adapter_config.json", "tokenizer.json")
+            }
+            config = json.loads(keeping.content(one.files["adapter_config.json"]))
+            assert config == {"base_model_name_or_path": "tiny", "r": one.step}
             weights = keeping.content(one.files["adapter_model.safetensors"])
             assert weights == f"adapter_model.safetensors at {one.step}"
     assert [one.step for one in state.kept] == [5, 6, 7]
     assert len(state.kept) == KEPT_MAX
-    assert len(keeping.files.list()) == 2 * (KEPT_MAX + 1) + 2 * 2
+    assert len(keeping.files.list()) == 3 * (KEPT_MAX + 1) + 2 * 2
 
 
 def test_a_crash_while_saving_spoils_nothing_that_the_last_checkpoint_names(tmp_path):
@@ -279,7 +308,7 @@ def test_a_crash_while_saving_spoils_nothing_that_the_last_checkpoint_names(tmp_
     assert (folder / "optimizer.pt").read_text() == "optimizer.pt at 5"
     assert (folder / "adapter_model.safetensors").read_text().endswith("at 5")
     for one in durable.kept:
-        assert keeping.content(one.files["adapter_config.json"]).endswith(f"at {one.step}")
+        assert keeping.content(one.files["tokenizer.json"]).endswith(f"at {one.step}")
 
 
 def test_a_checkpoint_whose_files_are_gone_is_not_used(tmp_path):
@@ -304,3 +333,25 @@ def test_what_failed_or_was_cancelled_leaves_its_checkpoints(tmp_path):
     [only] = KIND.partial(state)
     assert (only.step, only.is_final, only.is_partial) == (4, False, True)
     assert publish_partly(None) == []
+
+
+def test_the_dialect_tells_the_defaults_that_hold():
+    ours = Hyperparameters()
+    for method in ("lora", "full"):
+        told = hyperparameters_on_wire({"method": method})
+        assert told.learning_rate == ours.learning_rate_for(method)
+    assert (told.batch_size, told.n_epochs) == (ours.batch_size, ours.epochs)
+    assert (told.warmup_ratio, told.weight_decay) == (ours.warmup_ratio, ours.weight_decay)
+    assert (told.max_grad_norm, told.lora_r) == (ours.gradient_norm_max, ours.lora_rank)
+    assert (told.lora_alpha, told.lora_dropout) == (ours.lora_alpha, ours.lora_dropout)
+
+
+def test_what_the_dialect_asks_for_fits_the_kind():
+    asked = HyperparametersOnWire(n_epochs=2, lora=True, learning_rate="auto", context_length=64)
+    spec = hyperparameters_spec(asked, "hyperparameters")
+    wish = {"model": "tiny", "train": {"file": FILE}, **spec}
+    read = msgspec.convert(wish, KIND.spec)
+    assert (read.method, read.hyperparameters) == (
+        "lora",
+        Hyperparameters(epochs=2, context_tokens=64),
+    )

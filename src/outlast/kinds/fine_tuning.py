@@ -13,6 +13,7 @@ Failure codes, all of them the caller's to mend:
     loss_diverged         the loss became infinite: the learning rate is too high
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -43,6 +44,7 @@ from outlast.resources.files import file_document, find_file
 ROWS_BYTES_MAX: Final = 5 * 1024**3
 CANCEL_GRACE_SECONDS: Final = 120.0
 VALIDATING: Final = "validating"
+GPUS: Final = "CUDA_VISIBLE_DEVICES"
 _SUFFIX: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NO_TEXT: Final = re.compile(r"(u?int|float|double|bool|decimal|date|time|binary)")
 
@@ -166,7 +168,11 @@ def run(plan: FineTuningPlan, context: Context) -> Finish:
     # Before the libraries are loaded, which takes many times as long.
     for name, source in ((TRAINING, plan.train), (VALIDATION, plan.validation)):
         if source is not None:
-            check_rows(source, name, context.workdir)
+            check_rows(source, name, context)
+    # These are read when the libraries are loaded: nothing is fetched, and one GPU is used, since
+    # several would need a launcher of their own.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ[GPUS] = os.environ.get(GPUS, "0").partition(",")[0]
     # Only the child has the libraries, and only where the extra is installed.
     from outlast.kinds.tuning.training import train  # noqa: PLC0415
 
@@ -184,7 +190,7 @@ def fine_tuning_kind(*, is_installed: Callable[[], bool]) -> Kind:
         run=run,
         partial=publish_partly,
         retry=RetryPolicy(attempts_max=3),
-        environment=("CUDA_VISIBLE_DEVICES",),
+        environment=(GPUS,),
         cancel_grace_seconds=CANCEL_GRACE_SECONDS,
     )
 

@@ -166,6 +166,9 @@ def test_a_job_that_is_cancelled_keeps_its_checkpoints(client, training_file):
     assert job.status == "cancelled"
     checkpoints = list(client.fine_tuning.jobs.checkpoints.list(job.id))
     assert len(checkpoints) >= 2
+    files = [client.files.retrieve(id) for id in checkpoints[0].model_extra["result_files"]]
+    [config] = [file for file in files if file.filename.endswith("adapter_config.json")]
+    assert client.files.content(config.id).json()["base_model_name_or_path"] == "tiny"
     answer = client.chat.completions.create(
         model=checkpoints[0].fine_tuned_model_checkpoint, messages=QUESTION, max_tokens=3
     )

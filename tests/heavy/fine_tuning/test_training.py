@@ -4,9 +4,12 @@ import msgspec
 import pytest
 import tiny_model
 from animal_chats import chats
+from transformers import AutoTokenizer
 from tuning import Training, losses
 
 from outlast.executors.port import Failed
+from outlast.kinds.tuning.rows import read_row
+from outlast.kinds.tuning.tokens import RowTokenizer
 
 # The libraries warn each other of what they will drop.
 pytestmark = [
@@ -88,10 +91,26 @@ def test_progress_events_and_checkpoints_are_told(model, tmp_path):
     assert not any(name.endswith((".bin", ".md")) for name in told.files)
 
 
-def test_what_the_assistant_says_is_learnt_and_not_what_it_is_asked(model, tmp_path):
-    told = Training(tmp_path / "a", model, hyperparameters=QUICK | {"steps_max": 1})
-    told.attempt()
-    assert told.result["loss_on"] == "assistant"
+@pytest.mark.parametrize(
+    ("row", "learnt"),
+    [
+        (next(chats(1)), "The red cat is redy.<|end|>"),
+        ({"prompt": "What? ", "completion": "A cat."}, "A cat.<|end|>"),
+        ({"text": "A cat."}, "A cat.<|end|>"),
+    ],
+)
+def test_what_the_assistant_says_is_learnt_and_not_what_it_is_asked(model, row, learnt):
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokens, labels = RowTokenizer(tokenizer, 256).read(read_row(msgspec.json.encode(row), None))
+    assert len(tokens) == len(labels)
+    assert tokenizer.decode([label for label in labels if label != -100]) == learnt
+    assert all(label in {token, -100} for token, label in zip(tokens, labels, strict=True))
+
+
+def test_a_result_says_that_the_assistants_part_was_learnt(model, tmp_path):
+    training = Training(tmp_path / "a", model, hyperparameters=QUICK | {"steps_max": 1})
+    training.attempt()
+    assert training.result["loss_on"] == "assistant"
 
 
 def test_without_marks_in_the_template_everything_is_learnt_and_it_is_said(tmp_path):

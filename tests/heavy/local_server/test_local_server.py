@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,10 +10,23 @@ import openai
 import pytest
 import pytest_asyncio
 import tiny_model
+from installation import until
 
 from outlast.inference.local import start_local_server
 from outlast.operations.errors import Unavailable
 
+_PARENT = """
+import asyncio, os, pathlib, sys
+from outlast.inference.local import start_local_server
+
+async def main():
+    async with start_local_server(pathlib.Path(sys.argv[1]), name="tiny"):
+        children = pathlib.Path(f"/proc/{os.getpid()}/task").glob("*/children")
+        print(next(text for path in children if (text := path.read_text().strip())), flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
 HELLO = [{"role": "user", "content": "What is the red cat called?"}]
 
 
@@ -144,6 +158,17 @@ async def test_it_ends_with_who_started_it(folder):
     async with start_local_server(folder, name="tiny"):
         [child] = _children() - before
     assert child not in _children()
+
+
+async def test_it_ends_also_when_its_parent_is_killed(folder):
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _PARENT, str(folder), stdout=asyncio.subprocess.PIPE
+    )
+    child = Path("/proc", (await parent.stdout.readline()).decode().strip())
+    await until(child.exists)
+    parent.kill()
+    await parent.wait()
+    await until(lambda: not child.exists())
 
 
 async def test_a_folder_that_is_no_model_is_refused_with_the_reason(tmp_path):

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from outlast.inference.local import ADAPTER_CONFIG
 from outlast.kinds.tuning.plan import FineTuningPlan, Method
 from outlast.operations.kind import Context
 from outlast.resources.models import NewModel
@@ -73,6 +74,8 @@ def store_checkpoint(
         for name in names
         if name not in _STATE and _MODEL.fullmatch(name)
     }
+    if ADAPTER_CONFIG in files:
+        _hide_folder(folder / ADAPTER_CONFIG, plan.base)
     for name, stored in (state | files).items():
         context.files.put(stored, folder / name)
     before = () if earlier is None else earlier.kept
@@ -87,6 +90,13 @@ def store_checkpoint(
         method=plan.method,
         suffix=plan.suffix,
     )
+
+
+def _hide_folder(config: Path, base: str) -> None:
+    """Whoever reads the file shall see the base's name, and not where this server has it."""
+    document = msgspec.json.decode(config.read_bytes())
+    document["base_model_name_or_path"] = base
+    config.write_bytes(msgspec.json.encode(document))
 
 
 def fetch_checkpoint(state: TuningState, context: Context) -> Path | None:

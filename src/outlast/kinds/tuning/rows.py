@@ -5,7 +5,8 @@ A row is a conversation, `{"messages": [...]}`, with `tools` if it uses any; an 
 as text or as they are.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -13,11 +14,13 @@ import msgspec
 
 from outlast.kinds.tuning.plan import RowFiles
 from outlast.operations.errors import Fatal
+from outlast.operations.kind import Context
 
 TRAINING: Final = "training"
 VALIDATION: Final = "validation"
 LINE_BYTES_MAX: Final = 4 * 1024 * 1024
 PROBLEMS_SHOWN: Final = 20
+_LOOK_ROWS: Final = 500
 _CHUNK_BYTES: Final = 1024 * 1024
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -95,22 +98,25 @@ class RowCheck:
             )
 
 
-def check_rows(source: RowFiles, name: str, workdir: Path) -> None:
+def check_rows(source: RowFiles, name: str, context: Context) -> None:
     """Read all rows of a source. Raises Fatal, naming the first that do not fit."""
     check = RowCheck(name)
-    for _ in read_rows([workdir / file for file in source.files], source.column, check):
+    for _ in read_rows(source, context, check):
         pass
     check.close()
 
 
-def read_rows(files: Sequence[Path], column: str | None, check: RowCheck) -> Iterator[Row]:
-    """The rows of files that are one text together; those that do not fit are noted."""
-    for line in _lines(files):
+def read_rows(source: RowFiles, context: Context, check: RowCheck) -> Iterator[Row]:
+    """The rows of a source; those that do not fit are noted. Raises CancelledError."""
+    # The files are one text: parts of a file may be cut anywhere.
+    for line in _lines(context.workdir / file for file in source.files):
         if line.isspace() or not line:
             continue
         check.rows += 1
+        if check.rows % _LOOK_ROWS == 0 and context.cancelled:
+            raise asyncio.CancelledError
         try:
-            yield read_row(line, column)
+            yield read_row(line, source.column)
         except RowProblem as problem:
             check.note(problem)
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final, Literal, assert_never
 
 import msgspec
@@ -22,6 +21,7 @@ from outlast.kinds.tuning.rows import (
     read_rows,
 )
 from outlast.operations.errors import Fatal
+from outlast.operations.kind import Context
 
 _NOT_LEARNT: Final = -100
 _BATCH: Final = 256
@@ -52,17 +52,16 @@ class RowTokenizer:
         self._template = _marked_template(tokenizer)
         self.loss_on: LossOn = "assistant" if self._template else "all"
 
-    def tokenize(self, source: RowFiles, name: str, workdir: Path) -> Tokens:
-        """All rows of a source. Raises Fatal, naming the first that are invalid."""
+    def tokenize(self, source: RowFiles, name: str, context: Context) -> Tokens:
+        """All rows of a source. Raises Fatal, naming the first that are invalid; CancelledError."""
         check = RowCheck(name)
-        path = workdir / f"{name}.arrow"
+        path = context.workdir / f"{name}.arrow"
         rows = cut = 0
-        files = [workdir / file for file in source.files]
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, _SCHEMA) as writer:
             batch: list[dict[str, list[int]]] = []
-            for row in read_rows(files, source.column, check):
+            for row in read_rows(source, context, check):
                 try:
-                    tokens, labels = self._tokens(row)
+                    tokens, labels = self.read(row)
                 except RowProblem as problem:
                     check.note(problem)
                     continue
@@ -84,7 +83,8 @@ class RowTokenizer:
             )
         return Tokens(dataset=Dataset.from_file(str(path)), rows=rows, cut=cut)
 
-    def _tokens(self, row: Row) -> tuple[list[int], list[int]]:
+    def read(self, row: Row) -> tuple[list[int], list[int]]:
+        """The tokens of a row, and its labels: what is learnt. Raises RowProblem, Fatal."""
         match row:
             case Conversation():
                 return self._conversation(row)

@@ -8,7 +8,6 @@ of cores does not matter either.
 
 import asyncio
 import math
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,16 +91,17 @@ def train(plan: FineTuningPlan, context: Context) -> Finish:
         callbacks=[follower],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
+    try:
+        trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
+    except torch.OutOfMemoryError as error:
+        # As the platform knows it: what a GPU lacks is memory too.
+        raise MemoryError from error
     if follower.is_stopped or follower.state is None:
         raise asyncio.CancelledError
     return _finish(plan, context, rows, follower.state, str(trainer.args.device))
 
 
 def _settle_in(plan: FineTuningPlan) -> None:
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    # One GPU for each operation: several would need a launcher of their own.
-    os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     if plan.is_deterministic:
@@ -124,10 +124,10 @@ def _read_rows(plan: FineTuningPlan, origin: Origin, tokenizer: Any, context: Co
     room = getattr(config, "max_position_embeddings", None) or _CONTEXT_TOKENS_MAX
     tokens = min(plan.hyperparameters.context_tokens or _CONTEXT_TOKENS_MAX, room)
     maker = RowTokenizer(tokenizer, tokens)
-    train = maker.tokenize(plan.train, TRAINING, context.workdir)
+    train = maker.tokenize(plan.train, TRAINING, context)
     validation = None
     if plan.validation is not None:
-        validation = maker.tokenize(plan.validation, VALIDATION, context.workdir)
+        validation = maker.tokenize(plan.validation, VALIDATION, context)
     if maker.loss_on == "all":
         context.log("the chat template does not mark the assistant's part: all tokens are learnt")
     if train.cut:
