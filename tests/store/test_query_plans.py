@@ -6,13 +6,14 @@ import apsw.ext
 import pytest
 
 from outlast.operations.states import State
+from outlast.store.migrations import migrations
 from outlast.store.port import Query, View
 from outlast.store.sqlite import catalog, chores, claiming, creating, history
 from outlast.store.sqlite import transaction as transaction_module
 from outlast.store.sqlite.bulk import select_sql, update_sql
 from outlast.store.sqlite.connections import connect, create_file
 from outlast.store.sqlite.lists import find_sql
-from outlast.store.sqlite.migrate import migrate, migrations
+from outlast.store.sqlite.migrate import FOLDER, migrate
 
 FILTERS = {
     "states": (frozenset(), frozenset({State.FAILED}), frozenset({State.FAILED, State.RUNNING})),
@@ -66,7 +67,7 @@ def connection(tmp_path_factory):
     path = tmp_path_factory.mktemp("plans") / "outlast.db"
     create_file(path)
     connection = connect(path)
-    migrate(connection, migrations(), 1)
+    migrate(connection, migrations(FOLDER), 1)
     yield connection
     connection.close()
 
