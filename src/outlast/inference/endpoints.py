@@ -11,8 +11,10 @@ import msgspec
 from outlast.inference.local import start_local_server
 from outlast.inference.models import ServedModel
 from outlast.operations.errors import Unavailable
+from outlast.outbound import AsyncGatedTransport, Gate
 
 CONNECT_SECONDS: Final = 10.0
+ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 NO_KEY: Final = "no-key"
 """What is said to a backend that asks for no key: clients insist on one."""
 
@@ -39,7 +41,7 @@ async def open_endpoint(
     in a process of its own, which ends with the context. Raises Unavailable.
     """
     if model.url is not None:
-        async with _client(model) as http:
+        async with _client(model.url, model) as http:
             yield Endpoint(
                 base_url=model.url.rstrip("/"),
                 api_key=api_key or NO_KEY,
@@ -52,14 +54,46 @@ async def open_endpoint(
     tuned = folder if model.files else None
     async with (
         start_local_server(Path(model.folder), name=model.upstream, tuned=tuned) as server,
-        _client(model) as http,
+        _client(server.base_url, model) as http,
     ):
         yield Endpoint(base_url=server.base_url, api_key=server.key, model=server.name, http=http)
 
 
-def _client(model: ServedModel) -> httpx2.AsyncClient:
+def _client(url: str, model: ServedModel) -> httpx2.AsyncClient:
+    """A client that reaches this URL's host and port and nothing else."""
     limits = httpx2.Limits(
         max_connections=model.concurrency, max_keepalive_connections=model.concurrency
     )
-    timeout = httpx2.Timeout(model.timeout_seconds, connect=CONNECT_SECONDS)
-    return httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False)
+    return httpx2.AsyncClient(
+        transport=_BoundedTransport(Gate(configured=[url], is_public_allowed=False), limits=limits),
+        timeout=httpx2.Timeout(model.timeout_seconds, connect=CONNECT_SECONDS),
+        # What is bounded on the wire is then bounded in memory.
+        headers={"Accept-Encoding": "identity"},
+        trust_env=False,
+    )
+
+
+class _BoundedTransport(AsyncGatedTransport):
+    """A transport whose answers have at most `ANSWER_BYTES_MAX`."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await super().handle_async_request(request)
+        if isinstance(response.stream, httpx2.AsyncByteStream):
+            response.stream = _BoundedStream(response.stream)
+        return response
+
+
+class _BoundedStream(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = ANSWER_BYTES_MAX
+        async for chunk in self._stream:
+            left -= len(chunk)
+            if left < 0:
+                raise httpx2.ReadError(f"the answer has more than {ANSWER_BYTES_MAX} bytes")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
