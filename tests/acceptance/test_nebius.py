@@ -7,6 +7,7 @@ import httpx
 import openai
 import pytest
 from live_server import LiveServer
+from model_double import ModelDouble
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 pytestmark = pytest.mark.acceptance
@@ -20,13 +21,16 @@ SCHEMA = [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    server = LiveServer(
-        tmp_path_factory.mktemp("nebius"), arguments=["--profile", "nebius=127.0.0.1:0"]
-    )
-    try:
-        yield server.start()
-    finally:
-        server.stop()
+    with ModelDouble() as double:
+        server = LiveServer(
+            tmp_path_factory.mktemp("nebius"),
+            f'[backends.double]\nurl = "{double.url}"\nmodels = ["double"]\n',
+            arguments=["--profile", "nebius=127.0.0.1:0"],
+        )
+        try:
+            yield server.start()
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +86,45 @@ def test_the_history_is_empty_before_anything_was_said(client):
     made = run(client, "materialize_history", {"from": 0, "to": "2100-01-01T00:00:00Z"})
     content = client.get(f"/datasets/{made['dst'][0]['id']}/content", cast_to=object)
     assert content["rows"] == []
+
+
+def test_a_batch_goes_the_way_of_the_services_own_client(client):
+    """A dataset, an operation, its batch, the batch's file, the answers' dataset, and clean up."""
+    rows = [
+        {"id": f"p{n}", "messages": json.dumps([{"role": "user", "content": f"say {n}"}])}
+        for n in range(5)
+    ]
+    names = ({"name": name, "type": {"name": "string"}} for name in ("id", "messages"))
+    body = {"name": "prompts", "schema": list(names), "folder": "/", "rows": rows}
+    prompts = client.post("/datasets", body=body, cast_to=object)
+    mapping = {
+        "type": "text_messages",
+        "messages": {"type": "column", "name": "messages"},
+        "custom_id": {"type": "column", "name": "id"},
+        "max_tokens": {"type": "number", "value": 64},
+    }
+    source = {"id": prompts["id"], "version": prompts["current_version"], "mapping": mapping}
+    made = run(
+        client,
+        "batch_inference",
+        {"model": "double", "completion_window": "24h"},
+        [source],
+        dst=[],
+    )
+    batch = client.batches.retrieve(made["id"])
+    assert (batch.status, batch.request_counts.total) == ("completed", 5)
+    assert batch.request_counts.completed == 5
+    lines = map(json.loads, client.files.content(batch.output_file_id).text.splitlines())
+    answers = {line["custom_id"]: line["response"]["body"] for line in lines}
+    assert answers.keys() == {row["id"] for row in rows}
+    exported = client.get(
+        f"/datasets/{made['dst'][0]['id']}/export?format=jsonl", cast_to=httpx.Response
+    )
+    assert {json.loads(line)["custom_id"] for line in exported.text.splitlines()} == answers.keys()
+    for dataset in (prompts["id"], made["dst"][0]["id"]):
+        assert client.delete(f"/datasets/{dataset}", cast_to=object) == {}
+        with pytest.raises(openai.NotFoundError):
+            client.delete(f"/datasets/{dataset}", cast_to=object)
 
 
 def test_what_cannot_be_is_refused_as_the_client_knows_it(client, dataset):
