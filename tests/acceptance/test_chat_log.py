@@ -20,6 +20,8 @@ models = ["double"]
 allow = ["127.0.0.1"]
 """
 
+HISTORY = {"type": "materialize_history", "src": [], "params": {}, "dst": [{"id": "said"}]}
+
 
 def say(server, text, **fields):
     with openai.OpenAI(base_url=f"{server.url}/nebius/v1", api_key=server.token) as client:
@@ -33,8 +35,7 @@ def say(server, text, **fields):
 def history(server):
     """What was said, as an operation makes a dataset of it."""
     with server.http("/nebius/v1") as http:
-        body = {"type": "materialize_history", "src": [], "params": {}, "dst": [{"id": "said"}]}
-        operation = http.post("/operations", json=body).raise_for_status().json()
+        operation = http.post("/operations", json=HISTORY).raise_for_status().json()
         ends_at = time.monotonic() + 30
         while operation["status"] in {"queued", "running"}:
             assert time.monotonic() < ends_at
@@ -43,6 +44,16 @@ def history(server):
         assert operation["status"] == "succeeded"
         rows = http.get("/datasets/said/content").raise_for_status().json()["rows"]
     return [row["prompt"][0]["content"] for row in rows]
+
+
+def refuse_a_submitter(server):
+    with server.client() as client:
+        secret = client.tokens.create("submitter", member="curious").secret
+    with server.http("/nebius/v1") as http:
+        http.headers["Authorization"] = f"Bearer {secret}"
+        answer = http.post("/operations", json=HISTORY)
+    assert answer.status_code == 403
+    assert "read_history" in answer.json()["detail"]
 
 
 def test_a_server_that_is_killed_after_an_answer_has_it_in_the_log_once(tmp_path):
@@ -58,5 +69,6 @@ def test_a_server_that_is_killed_after_an_answer_has_it_in_the_log_once(tmp_path
             say(server, "third")
             time.sleep(1.5)
             assert history(server) == ["first", "second", "third"]
+            refuse_a_submitter(server)
         finally:
             server.stop()
