@@ -5,7 +5,9 @@ import json
 import pytest
 from serving import AWAY, Serving
 
-from outlast.operations import ids
+from outlast.kinds import import_objects
+from outlast.operations import ids, transitions
+from outlast.operations.failure import Failure
 from outlast.settings import Limits
 
 PATH = "/nebius/v1/datasets"
@@ -289,3 +291,81 @@ async def test_parts_that_do_not_fit_are_refused(client):
     assert (await client.post(f"{PATH}/uploads/nothing/parts")).status_code == 404
     answer = await client.post(f"{PATH}/uploads", json=begun | {"schema": []})
     assert answer.json()["detail"][0]["loc"] == ["body", "schema"]
+
+
+ORIGIN = {
+    "type": "s3",
+    "bucket": "bucket",
+    "prefix": "in/",
+    "endpoint": "https://s3.example.org",
+    "access_key_id": "the-key",
+    "secret_access_key": "the-secret",
+}
+FROM_S3 = {"name": "imported", "folder": "/s3", "schema": SCHEMA[1:2], "origin": ORIGIN}
+
+
+@pytest.fixture
+async def importing(tmp_path):
+    serving = Serving(tmp_path, kinds=import_objects.kinds)
+    await serving.open()
+    yield serving
+    await serving.close()
+
+
+async def test_a_dataset_of_objects_is_pending_while_its_operation_lives(importing):
+    client = importing.client()
+    dataset = await created_from_s3(client)
+    assert dataset["schema"] == SCHEMA[1:2]
+    assert (dataset["status"], dataset["current_version"], dataset["error"]) == (
+        "PENDING",
+        None,
+        None,
+    )
+    [operation] = await importing.claim()
+    spec = json.loads(operation.spec)
+    assert spec["dst"] == {"dataset": ids.from_hex(dataset["id"])}
+    assert (spec["url"], spec["must_exist"]) == ("s3://bucket/in/", True)
+    assert b"the-key" not in operation.spec
+    assert b"the-secret" not in operation.spec
+    running = (await client.get(f"{PATH}/{dataset['id']}")).json()
+    assert running == dataset
+    failure = Failure(code="objects_missing", message="no such bucket", fault="user")
+    await importing.decide(operation, transitions.fail, failure, None)
+    failed = (await client.get(f"{PATH}/{dataset['id']}")).json()
+    assert failed == dataset | {"status": "FAILED", "error": "no such bucket"}
+    listed = (await client.get(PATH)).json()["data"]
+    assert listed == [failed]
+
+
+async def test_to_delete_a_pending_dataset_cancels_what_would_fill_it(importing):
+    client = importing.client()
+    dataset = await created_from_s3(client)
+    assert (await client.delete(f"{PATH}/{dataset['id']}")).json() == {}
+    [operation] = (await client.get("/v1/operations")).json()["operations"]
+    assert operation["state"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("change", "loc"),
+    [
+        ({"endpoint": "http://127.0.0.1:1"}, "endpoint"),
+        ({"endpoint": "http://169.254.169.254"}, "endpoint"),
+        ({"secret_access_key": None}, "secret_access_key"),
+        ({"bucket": "a/b"}, "bucket"),
+        ({"bucket": ""}, "bucket"),
+        ({"format": "xml"}, "format"),
+    ],
+)
+async def test_what_is_wrong_with_an_origin_is_named(importing, change, loc):
+    client = importing.client()
+    body = FROM_S3 | {"origin": ORIGIN | change}
+    answer = await client.post(PATH, json=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["detail"][0]["loc"] == ["body", "origin", loc]
+    assert (await client.get(PATH)).json()["data"] == []
+
+
+async def created_from_s3(client):
+    answer = await client.post(PATH, json=FROM_S3)
+    assert answer.status_code == 200, answer.text
+    return answer.json()

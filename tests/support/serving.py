@@ -25,8 +25,10 @@ from outlast.resources.configured import ConfiguredStore
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.parser import Parser
 from outlast.resources.files import Files
+from outlast.resources.keyring import make_key, read_keys
 from outlast.resources.models import Models
 from outlast.resources.objects import LocalObjects
+from outlast.resources.secrets import Secrets
 from outlast.settings import Limits, Settings
 from outlast.store.port import Change, Claim
 from outlast.store.sqlite import SqliteStore
@@ -144,6 +146,7 @@ class Serving:
                 tokens=self.tokens,
                 datasets=datasets,
                 uploads=self._uploads(datasets),
+                secrets=self._secrets(),
                 files=self._files(),
                 models=Models(self.store.catalog, LocalObjects(self._folder / "objects")),
                 relay=self.chatting.relay,
@@ -233,6 +236,15 @@ class Serving:
     async def _ready(self):
         if not self.is_ready:
             raise RuntimeError("the secret reason")
+
+    def _secrets(self):
+        return Secrets(
+            self.store.catalog,
+            read_keys(make_key(), "a test"),
+            backends={},
+            environment={},
+            now=self.store.operations.now,
+        )
 
     def _uploads(self, datasets):
         return Uploads(

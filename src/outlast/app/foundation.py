@@ -21,7 +21,8 @@ from outlast.resources.chat_log import Keeper
 from outlast.resources.configured import ConfiguredStore
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.collecting import Collector
-from outlast.resources.datasets.parser import Parser, parser_child
+from outlast.resources.datasets.locked_calls import locked_child
+from outlast.resources.datasets.parser import Parser
 from outlast.resources.files import FileCollector, FilePublisher, Files
 from outlast.resources.keyring import Keyring, make_key, read_keys
 from outlast.resources.models import ModelCollector, Models
@@ -75,7 +76,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
 
     def warm_sandbox(self, stack: AsyncExitStack) -> Sandbox:
         """Where the parser's children wait for calls; `stack` ends them."""
-        child = parser_child(_BODY_READERS)
+        child = locked_child(_BODY_READERS)
         sandbox = Sandbox(self.launcher, [child], warm=self.settings.warm_children)
         sandbox.open()
         stack.push_async_callback(sandbox.close)

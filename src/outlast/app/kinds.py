@@ -21,6 +21,7 @@ BUILTIN_MODULES: Final = (
     "outlast.kinds.dataset_to_file",
     "outlast.kinds.file_to_dataset",
     "outlast.kinds.fine_tuning",
+    "outlast.kinds.import_objects",
     "outlast.kinds.materialize_history",
     "outlast.kinds.sql_query",
 )

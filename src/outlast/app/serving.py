@@ -134,6 +134,7 @@ def _parts(
         tokens=Tokens(foundation.store),
         datasets=datasets,
         uploads=foundation.uploads(datasets),
+        secrets=foundation.secrets,
         files=foundation.files(),
         models=foundation.models(),
         relay=relay,

@@ -9,6 +9,7 @@ from outlast.resources.chat_log import ChatLog
 from outlast.resources.datasets import Datasets, Uploads
 from outlast.resources.files import Files
 from outlast.resources.models import Models
+from outlast.resources.secrets import Secrets
 from outlast.settings import Limits, Settings
 
 BODY_SECONDS = 30.0
@@ -24,6 +25,7 @@ class Parts:
     settings: Settings
     datasets: Datasets | None = None
     uploads: Uploads | None = None
+    secrets: Secrets | None = None
     files: Files | None = None
     models: Models | None = None
     relay: Relay | None = None

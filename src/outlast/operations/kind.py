@@ -13,7 +13,7 @@ from outlast.operations.errors import Invalid
 from outlast.operations.progress import ResourceProgress
 from outlast.operations.retry import RetryPolicy
 
-CONFIGURED_TYPES: Final = ("backend", "object_store")
+CONFIGURED_TYPES: Final = ("backend", "object_store", "installation")
 """The types of resources that come from the settings: nobody writes them."""
 
 KIND_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")

@@ -8,7 +8,7 @@ from outlast.operations.kind import CONFIGURED_TYPES, CatalogWrite, Resource
 from outlast.settings import Backend, ObjectStoreSettings, Settings
 from outlast.store.port import AuditEntry, CatalogStore, OperationStore, Store
 
-BACKEND, OBJECT_STORE = CONFIGURED_TYPES
+BACKEND, OBJECT_STORE, INSTALLATION = CONFIGURED_TYPES
 
 
 class BackendDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +32,17 @@ class ObjectStoreDocument(msgspec.Struct, frozen=True, kw_only=True):
     region: str | None
 
 
+class InstallationDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What a kind may have to know of the installation. The one resource is called as its type.
+
+    `outbound_allow` is the setting; `allow_unsandboxed`: hostile bytes may be parsed where no
+    sandbox holds.
+    """
+
+    outbound_allow: tuple[str, ...]
+    allow_unsandboxed: bool
+
+
 class ConfiguredCatalog:
     """A catalog with the resources of the settings laid over it, in every tenant."""
 
@@ -40,6 +51,7 @@ class ConfiguredCatalog:
         self._configured = {
             BACKEND: _resources(BACKEND, _backend_documents(settings.backends)),
             OBJECT_STORE: _resources(OBJECT_STORE, _store_documents(settings.object_stores)),
+            INSTALLATION: _resources(INSTALLATION, {INSTALLATION: _installation(settings)}),
         }
 
     async def read(self, tenant: str, type: str, id_or_name: str) -> Resource | None:
@@ -128,6 +140,12 @@ def _store_documents(
         name: ObjectStoreDocument(url=one.url, endpoint=one.endpoint, region=one.region)
         for name, one in stores.items()
     }
+
+
+def _installation(settings: Settings) -> InstallationDocument:
+    return InstallationDocument(
+        outbound_allow=settings.outbound.allow, allow_unsandboxed=settings.allow_unsandboxed
+    )
 
 
 def _resources(type_: str, documents: Mapping[str, msgspec.Struct]) -> list[Resource]:

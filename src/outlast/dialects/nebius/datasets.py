@@ -39,7 +39,7 @@ class S3Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Objects to make a dataset of: all below a prefix, or one. Without keys, public ones."""
 
     type: Literal["s3"] = "s3"
-    bucket: Text
+    bucket: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,255}$")]
     prefix: str = ""
     endpoint: str | None = None
     region: str | None = None
@@ -191,7 +191,15 @@ STATUSES: Final[Mapping[str, Literal["READY", "PENDING", "FAILED", "DRAFT"]]] = 
 )
 """The word for each status of a dataset; one that is ready may be TEMPORARY."""
 
-_FIELDS: Final = (("columns", "schema"), ("project", "ai_project_id"))
+_FIELDS: Final = (
+    ("columns", "schema"),
+    ("project", "ai_project_id"),
+    ("url", "origin.bucket"),
+    ("endpoint", "origin.endpoint"),
+    ("region", "origin.region"),
+    ("access_key", "origin.access_key_id"),
+    ("secret_key", "origin.secret_access_key"),
+)
 
 
 def read_new_dataset(head: bytes) -> dict[str, Any]:
@@ -216,6 +224,28 @@ def declared(
             for number, column in enumerate(schema)
         ]
     return {"title": name, "folder": folder, "project": project, "columns": columns}
+
+
+def s3_keys(origin: S3Origin) -> list[tuple[str, str]]:
+    """The secrets of a request, under our names for them."""
+    keys = (("access_key", origin.access_key_id), ("secret_key", origin.secret_access_key))
+    return [(name, text) for name, text in keys if text is not None]
+
+
+def import_spec(
+    origin: S3Origin, dataset: str, declaration: Mapping[str, Any], keys: Mapping[str, str]
+) -> dict[str, Any]:
+    """The operation that fills a dataset with objects; `keys` are references to the secrets."""
+    return {
+        "url": f"s3://{origin.bucket}/{origin.prefix.lstrip('/')}",
+        "endpoint": origin.endpoint,
+        "region": origin.region,
+        "format": origin.format,
+        "columns": declaration["columns"],
+        "dst": {"dataset": dataset},
+        "must_exist": True,
+        **keys,
+    }
 
 
 def request_field(field: str) -> str:

@@ -1,18 +1,20 @@
 """The routes of /v1/datasets in the Nebius dialect."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import msgspec
 
 from outlast.dialects.nebius import datasets as wire
 from outlast.dialects.nebius.ids import read_id
+from outlast.engine import Wish
 from outlast.engine.access import Verb
 from outlast.http.parsing import (
     check_json_media,
     decode_json,
     parse_integer,
+    parse_traceparent,
     read_json,
     upload_chunks,
 )
@@ -20,10 +22,12 @@ from outlast.http.parts import Parts
 from outlast.http.rendering import encode
 from outlast.http.routing import Answer, Call, Parameter, Route
 from outlast.http.streaming import begin
-from outlast.operations.errors import Invalid, InvalidSpec
+from outlast.operations.documents import canonical
+from outlast.operations.errors import IllegalTransition, Invalid, InvalidSpec, NotFound
 from outlast.resources.datasets import Dataset, Datasets
 from outlast.resources.datasets.calls import Format
 from outlast.resources.datasets.declaration import Declaration
+from outlast.resources.datasets.model import DatasetStatus
 
 READER: Final = f"{wire.__name__}:{wire.read_new_dataset.__name__}"
 _OFFSET_MAX: Final = 2**53
@@ -82,6 +86,7 @@ class DatasetRoutes:
     def __init__(self, parts: Parts, datasets: Datasets) -> None:
         self._datasets = datasets
         self._engine = parts.engine
+        self._secrets = parts.secrets
         self._limits = parts.limits
         self._body_seconds = parts.body_seconds
 
@@ -100,7 +105,7 @@ class DatasetRoutes:
                 verb=Verb.SUBMIT,
                 body=wire.CreateDatasetRequest,
                 answers={200: wire.DatasetResponse},
-                errors=BODY_ERRORS,
+                errors=(*BODY_ERRORS, "outbound_refused", "prepare_timed_out"),
             ),
             Route(
                 method="GET",
@@ -181,10 +186,36 @@ class DatasetRoutes:
             if len(first) <= self._limits.body_bytes:
                 request = decode_json(first, wire.NewDataset)
                 if request.rows is msgspec.UNSET:
-                    raise InvalidSpec("rows are missing", field_errors={"rows": "Field required"})
+                    return await self._import(call, request)
             made = await self._datasets.create_from_body(
                 call.principal, _chain(first, chunks), READER, body_bytes, call.request_id
             )
+        return Answer(body=encode(on_wire(made)))
+
+    async def _import(self, call: Call, request: wire.NewDataset) -> Answer:
+        """A dataset that an operation will fill with the objects of a bucket."""
+        origin = request.origin
+        if origin is msgspec.UNSET or self._secrets is None:
+            raise InvalidSpec("rows are missing", field_errors={"rows": "Field required"})
+        declaration = declaration_of(
+            request.name, request.folder, request.ai_project_id, request.schema
+        )
+        dataset_id, write = self._datasets.plan(call.principal, declaration)
+        writes, keys = [write], {}
+        for name, text in wire.s3_keys(origin):
+            keys[name], sealed = self._secrets.seal(call.principal.tenant, text)
+            writes.append(sealed)
+        spec = wire.import_spec(origin, dataset_id, msgspec.to_builtins(declaration), keys)
+        wish = Wish(
+            kind="import_objects",
+            spec=canonical(spec),
+            project=request.ai_project_id,
+            request_id=call.request_id,
+            traceparent=parse_traceparent(call),
+            writes=writes,
+        )
+        await self._engine.submit(call.principal, wish)
+        made = await self._datasets.get(call.principal, dataset_id)
         return Answer(body=encode(on_wire(made)))
 
     async def _list(self, call: Call) -> Answer:
@@ -220,7 +251,12 @@ class DatasetRoutes:
         return Answer(body=encode(on_wire(await self._with_columns(call, dataset))))
 
     async def _delete(self, call: Call) -> Answer:
-        await self._datasets.delete(call.principal, _ref(call))
+        dataset = await self._datasets.get(call.principal, _ref(call))
+        await self._datasets.delete(call.principal, dataset.id)
+        if dataset.status is DatasetStatus.PENDING and dataset.operation_id is not None:
+            # What it would make has nowhere to go any more.
+            with suppress(IllegalTransition, NotFound):
+                await self._engine.cancel(call.principal, dataset.operation_id, call.request_id)
         return Answer(body=b"{}")
 
     async def _content(self, call: Call) -> Answer:

@@ -14,6 +14,7 @@ MODULE: Final = "outlast.resources.datasets.locked"
 """Whoever has this is ready for any of the calls."""
 
 PARSE: Final = f"{MODULE}:parse"
+PARSE_FILES: Final = f"{MODULE}:parse_files"
 PARSE_BODY: Final = f"{MODULE}:parse_body"
 READ_ROWS: Final = f"{MODULE}:read_rows"
 EXPORT: Final = f"{MODULE}:export"
@@ -31,6 +32,22 @@ class ParseArguments(msgspec.Struct, frozen=True, kw_only=True):
 
     file: str
     format: GuessedFormat
+    columns: tuple[DeclaredColumn, ...] | None = None
+    limits: WriteLimits = WriteLimits()
+
+
+class NamedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the workdir, what its owner calls it, and its format."""
+
+    file: str
+    name: str
+    format: GuessedFormat
+
+
+class FilesArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """Which files of the workdir to parse as one table, one after the other; see ParseArguments."""
+
+    files: tuple[NamedFile, ...]
     columns: tuple[DeclaredColumn, ...] | None = None
     limits: WriteLimits = WriteLimits()
 

@@ -99,6 +99,17 @@ class Datasets:
         )
         return as_dataset(resource)
 
+    def plan(self, principal: Principal, declaration: Declaration) -> tuple[str, CatalogWrite]:
+        """The id of a new dataset, and the write that makes it its operation's to fill.
+
+        It belongs among the writes of that operation's creation. Raises InvalidSpec.
+        """
+        principal.require(Verb.SUBMIT)
+        dataset_id = self.make_id()
+        document = declaration.document(principal.member)
+        write = write_dataset(dataset_id, document, None, dataset_id)
+        return dataset_id, msgspec.structs.replace(write, is_owned=True)
+
     async def create_from_body(
         self,
         principal: Principal,

@@ -5,7 +5,7 @@ import outlast.resources.datasets.frugal  # noqa: F401  # isort: skip  it must c
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow as pa
 from outlast.operations.errors import Invalid, InvalidSpec
 from outlast.resources.datasets.calls import (
     BodyArguments,
+    FilesArguments,
     Format,
     GuessedFormat,
     ParseArguments,
@@ -26,13 +27,12 @@ from outlast.resources.datasets.declared import (
     lines_as_declared,
     rows_as_declared,
 )
+from outlast.resources.datasets.joining import NamedTable, Table, joined, naming
 from outlast.resources.datasets.jsonl_parsing import read_jsonl
 from outlast.resources.datasets.model import Manifest
 from outlast.resources.datasets.parquet_parsing import read_parquet
 from outlast.resources.datasets.parts import PartWriter
 from outlast.resources.datasets.tables import use_one_thread
-
-Table: TypeAlias = tuple[pa.Schema, Iterator[pa.RecordBatch]]
 
 _READERS: Final[dict[Format, Callable[[Path], Table]]] = {
     "jsonl": read_jsonl,
@@ -50,6 +50,22 @@ def parse(arguments: bytes, workdir: Path) -> dict[str, Any]:
     call = msgspec.json.decode(arguments, type=ParseArguments)
     use_one_thread()
     return _answer(lambda: write_parts(call, workdir))
+
+
+def parse_files(arguments: bytes, workdir: Path) -> dict[str, Any]:
+    """As `parse`, for files that are one table together."""
+    call = msgspec.json.decode(arguments, type=FilesArguments)
+    use_one_thread()
+
+    def write() -> tuple[Manifest, tuple[str, ...]]:
+        tables: list[NamedTable] = []
+        for file in call.files:
+            path = workdir / file.file
+            with naming(file.name):
+                tables.append((file.name, *_read(path, _guessed(path, file.format), call.columns)))
+        return _write(workdir, *joined(tables), call.limits)
+
+    return _answer(write)
 
 
 def parse_body(arguments: bytes, workdir: Path) -> dict[str, Any]:
