@@ -1,7 +1,6 @@
 """The routes of /v1/operations in the Nebius dialect."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -35,11 +34,12 @@ from outlast.http.parts import Parts
 from outlast.http.rendering import encode
 from outlast.http.routing import Answer, Call, Header, Parameter, Route
 from outlast.http.submitting import IDEMPOTENCY_KEY, SUBMIT_ERRORS
+from outlast.operations import ids
 from outlast.operations.documents import canonical
 from outlast.operations.errors import IllegalTransition, Invalid, NotFound
 from outlast.operations.model import Operation
 from outlast.operations.states import State
-from outlast.store.port import Page, Query, View
+from outlast.store.port import Query, View
 
 _LIST: Final = (
     Parameter(
@@ -49,8 +49,8 @@ _LIST: Final = (
     ),
     Parameter(
         name="cursor_time",
-        schema={"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
-        says="Only what was created before this instant: X-Next-Cursor-Time of the page before.",
+        schema={"type": ["string", "null"]},
+        says="Only what was created before this instant (ISO 8601), or before this operation (id).",
     ),
     Parameter(name="ai_project_id", schema={"type": "string"}, says="Only of this project."),
 )
@@ -140,18 +140,21 @@ class OperationRoutes:
         return _answer(await self._find(call))
 
     async def _list(self, call: Call) -> Answer:
-        cursor = call.one("cursor_time")
+        cursor = call.one("cursor_time") or None
+        # Instants are not fine enough to tell operations apart that were created together.
+        before_id = ids.decode_any(cursor or "")
         query = Query(
             tenant="",
             kinds=frozenset(TYPES),
             project=call.one("ai_project_id"),
-            created_before=None if not cursor else parse_instant(cursor, "cursor_time"),
+            before_id=before_id,
+            created_before=_instant(cursor) if before_id is None else None,
             limit=parse_integer(call, "limit", LIST_MAX, 1, LIST_MAX),
             view=View.FULL,
         )
         page = await self._engine.find(call.principal, query)
         listed = OperationList(data=[operation_on_wire(one) for one in page.operations])
-        return Answer(body=encode(listed), headers=_next_cursor(page))
+        return Answer(body=encode(listed))
 
     async def _errors(self, call: Call) -> Answer:
         operation = await self._find(call)
@@ -214,12 +217,8 @@ def _answer(operation: Operation) -> Answer:
     return Answer(body=encode(operation_on_wire(operation)))
 
 
-def _next_cursor(page: Page) -> list[Header]:
-    """Where the next page begins, exactly; `created_at` on the wire has lost its fraction."""
-    if page.next_before_id is None:
-        return []
-    last = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=page.operations[-1].created_at)
-    return [(b"x-next-cursor-time", last.isoformat().replace("+00:00", "Z").encode())]
+def _instant(cursor: str | None) -> int | None:
+    return None if cursor is None else parse_instant(cursor, "cursor_time")
 
 
 def _renamed(field_errors: Mapping[str, str], request: RunOperationRequest) -> dict[str, str]:
