@@ -209,6 +209,9 @@ def test_a_cut_inside_of_a_character_ends_the_query(run):
             "SELECT a - b FROM (SELECT Date('2024-01-02') AS a, Date('2024-01-01') AS b)",
             id="a difference of dates",
         ),
+        pytest.param("SELECT Date('2024-01-02') + 1", id="a day and a number"),
+        pytest.param("SELECT id FROM {src_0} WHERE score", id="a number as a condition"),
+        pytest.param("SELECT id FROM {src_0} WHERE name", id="a text as a condition"),
         pytest.param("SELECT DateTime::GetYear('2024') FROM {src_0}", id="the year of text"),
     ],
 )

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from outlast.kinds.yql import limits
 from outlast.kinds.yql.calls import render_call, render_cast
-from outlast.kinds.yql.duckdb_text import INTEGERS, quote_text, unless
+from outlast.kinds.yql.duckdb_text import INTEGERS, MOMENTS, quote_text, unless
 from outlast.kinds.yql.json_paths import render_json_exists, render_json_value
 from outlast.kinds.yql.parsing import YdbJsonExists, YdbJsonValue
 from outlast.kinds.yql.patterns import render_match
@@ -45,7 +45,11 @@ def render_condition(node: exp.Expr, scope: Scope) -> str:
         return f"({render_condition(node.this, scope)})"
     if isinstance(node, exp.In) and _in_subquery(node, scope) is not None:
         return f"({scope.sql(node.this)} IN ({_in_subquery(node, scope)}))"
-    return scope.sql(node)
+    sql = scope.sql(node)
+    if isinstance(node, exp.Column | exp.Literal):
+        others = f"typeof({sql}) NOT IN ('BOOLEAN', '\"NULL\"')"
+        return unless(others, "a condition is a Bool: compare what is none", sql)
+    return sql
 
 
 def _in_subquery(node: exp.In, scope: Scope) -> str | None:
@@ -92,14 +96,23 @@ def _binary(operator: str) -> Renderer:
     return render
 
 
-def _subtraction(node: exp.Expr, scope: Scope) -> str:
-    difference = _binary("-")(node, scope)
-    sides = (node.this, node.expression)
-    if any(isinstance(side, _NUMERIC) for side in sides):
-        return difference
-    # Two dates give an Interval in YQL and a number of days in DuckDB.
-    days = " AND ".join(f"typeof({scope.sql(side)}) = 'DATE'" for side in sides)
-    return unless(days, "the difference of two Dates is not supported", difference)
+def _sum(operator: str) -> Renderer:
+    def render(node: exp.Expr, scope: Scope) -> str:
+        result = _binary(operator)(node, scope)
+        sides = [side for side in (node.this, node.expression) if not _is_numeric(side)]
+        # DuckDB counts days with Dates and integers; YQL knows Intervals only, which we do not.
+        listed = ", ".join(quote_text(name) for name in MOMENTS)
+        moments = " OR ".join(f"typeof({scope.sql(side)}) IN ({listed})" for side in sides)
+        refusal = "dates and times with + or - are not supported: use DateTime functions"
+        return unless(moments, refusal, result) if moments else result
+
+    return render
+
+
+def _is_numeric(node: exp.Expr) -> bool:
+    while isinstance(node, exp.Paren):
+        node = node.this
+    return isinstance(node, _NUMERIC)
 
 
 def _product(operator: str) -> Renderer:
@@ -304,8 +317,8 @@ _RENDERERS: Mapping[type[exp.Expr], Renderer] = {
     exp.GTE: _binary(">="),
     exp.NullSafeEQ: _binary("IS NOT DISTINCT FROM"),
     exp.NullSafeNEQ: _binary("IS DISTINCT FROM"),
-    exp.Add: _binary("+"),
-    exp.Sub: _subtraction,
+    exp.Add: _sum("+"),
+    exp.Sub: _sum("-"),
     exp.Mul: _product("*"),
     exp.Div: _quotient,
     exp.Mod: _product("%"),
