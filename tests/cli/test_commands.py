@@ -245,6 +245,26 @@ def test_a_spec_that_does_not_fit_says_which_field(run):
     assert "steps" in ended.errors
 
 
+def test_a_file_from_upload_to_download(run, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(b"x" * 5000)
+    made = json.loads(run("files", "upload", file, "--purpose", "cli", "--json").output)
+    assert (made["name"], made["bytes"]) == ("rows.jsonl", 5000)
+    other = run("files", "upload", file, "--purpose", "cli", "--name", "b", "--expires", "1d")
+    assert "b (4.9 KiB)" in other.output
+    listed = json.loads(run("files", "list", "--purpose", "cli", "--json").output)["files"]
+    assert [one["name"] for one in listed] == ["b", "rows.jsonl"]
+    assert made["id"] in run("files", "list").output
+    assert "admin" in run("files", "get", made["id"]).output
+    # It is there already, and is not written over unless it is named.
+    assert run("files", "download", made["id"]).code == 2
+    assert run("files", "download", listed[0]["id"]).code == 0
+    assert (tmp_path / "b").read_bytes() == file.read_bytes()
+    assert run("files", "download", made["id"], "-o", file).code == 0
+    assert run("files", "delete", made["id"]).code == 0
+    assert run("files", "get", made["id"]).code == 2
+
+
 def test_a_dataset_from_upload_to_export(run, tmp_path):
     rows = [{"n": n, "word": f"w{n}"} for n in range(30)]
     file = tmp_path / "rows.jsonl"

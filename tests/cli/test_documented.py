@@ -34,7 +34,8 @@ def test_every_command_is_known():
         "serve", "worker", "submit", "get", "list", "watch", "wait", "cancel", "delete", "retry",
         "logs", "events", "kinds list", "kinds show", "datasets list", "datasets create",
         "datasets upload", "datasets versions", "datasets rows", "datasets export",
-        "datasets delete", "tenant create", "tenant list", "token create", "token list",
+        "datasets delete", "files upload", "files list", "files get", "files download",
+        "files delete", "tenant create", "tenant list", "token create", "token list",
         "token rotate", "token revoke", "audit", "doctor", "demo",
     }  # fmt: skip
 

@@ -147,6 +147,28 @@ def test_a_token_that_is_not_known_is_refused(server):
         stranger.kinds()
 
 
+def test_a_file_from_upload_to_download(client, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(b"0123456789" * 100_000)
+    told = []
+    made = client.files.upload(
+        file,
+        purpose="sdk",
+        project="p1",
+        expire_seconds=3600,
+        progress=lambda *all_: told.append(all_),
+    )
+    assert (made.name, made.bytes, made.project) == ("rows.jsonl", 1_000_000, "p1")
+    assert made.expire_at is not None
+    assert told[-1] == (1_000_000, 1_000_000)
+    assert client.files.get(made.id) == made
+    assert [one.id for one in client.files.list(purpose="sdk", project="p1")] == [made.id]
+    assert b"".join(client.files.download(made.id)) == file.read_bytes()
+    client.files.delete(made.id)
+    with pytest.raises(NotFound):
+        client.files.get(made.id)
+
+
 def test_a_dataset_from_upload_to_export(client, tmp_path):
     file = tmp_path / "rows.csv"
     file.write_text("n,word\n" + "".join(f"{n},w{n}\n" for n in range(2500)))
@@ -211,6 +233,12 @@ async def test_the_asynchronous_client_does_all_of_it(server, tmp_path):
         file = tmp_path / "rows.jsonl"
         file.write_text('{"n": 1}\n{"n": 2}\n')
         await client.datasets.create("async-rows")
+        kept = await client.files.upload(file, purpose="async")
+        content = [piece async for piece in client.files.download(kept.id)]
+        assert b"".join(content) == file.read_bytes()
+        assert [one.id async for one in client.files.list(purpose="async")] == [kept.id]
+        assert await client.files.get(kept.id) == kept
+        await client.files.delete(kept.id)
         version = await client.datasets.upload("async-rows", file)
         assert version.rows == 2
         pieces = [piece async for piece in client.datasets.export("async-rows", format="csv")]

@@ -1,15 +1,13 @@
 """outlast datasets: list, create, upload, versions, rows, export, delete."""
 
-import os
 import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from outlast.cli.commands import command, group
 from outlast.cli.session import Session, talking
+from outlast.cli.transfers import save, uploading
 from outlast.cli.wording import age, number, size
 from outlast.client.answers import Dataset, Version
 from outlast.client.errors import NotFound
@@ -86,23 +84,8 @@ def upload(session: Session, dataset: str, file: Path, *, name: str | None) -> N
         client.datasets.get(dataset)
     except NotFound:
         client.datasets.create(dataset)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        console=Console(stderr=True),
-        disable=not screen.is_terminal,
-        transient=True,
-    )
-    with bar:
-        line = bar.add_task(f"Uploading {file.name}", total=file.stat().st_size)
-
-        def advance(sent: int, total: int) -> None:
-            words = "Reading the rows" if sent == total else f"Uploading {file.name}"
-            bar.update(line, completed=sent, total=total, description=words)
-
-        version = client.datasets.upload(dataset, file, name=name, progress=advance)
+    with uploading(screen, file, then="Reading the rows") as progress:
+        version = client.datasets.upload(dataset, file, name=name, progress=progress)
     if screen.is_json:
         screen.json(version)
         return
@@ -208,15 +191,7 @@ def export(
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
         return
-    partial = output.with_name(f".{output.name}.{os.getpid()}.part")
-    written = 0
-    try:
-        with partial.open("xb") as file:
-            for piece in pieces:
-                written += file.write(piece)
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
+    written = save(pieces, output)
     if screen.is_json:
         screen.json({"file": str(output), "bytes": written})
     else:

@@ -27,6 +27,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "events": "outlast.cli.reading:events",
     "kinds": "outlast.cli.kinds:kinds",
     "datasets": "outlast.cli.datasets:datasets",
+    "files": "outlast.cli.files:files",
     "token": "outlast.cli.access:token",
     "tenant": "outlast.cli.access:tenant",
     "audit": "outlast.cli.access:audit",

@@ -209,6 +209,28 @@ class Rows(_Answer, frozen=True, kw_only=True):
     total: int = 0
 
 
+class File(_Answer, frozen=True, kw_only=True):
+    """Named bytes. `operation_id` is what published it; `is_partial`: without having succeeded."""
+
+    id: str
+    name: str
+    purpose: str
+    bytes: int
+    created_at: datetime
+    created_by: str = ""
+    project: str | None = None
+    expire_at: datetime | None = None
+    operation_id: str | None = None
+    is_partial: bool = False
+
+
+class FilePage(_Answer, frozen=True, kw_only=True):
+    """A slice of a list of files."""
+
+    files: Sequence[File]
+    next_page_token: str | None = None
+
+
 class Token(_Answer, frozen=True, kw_only=True):
     """A token without anything secret."""
 

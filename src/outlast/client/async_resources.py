@@ -4,8 +4,17 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outlast.client import access_requests, dataset_requests
-from outlast.client.answers import ChatLogSetting, Dataset, NewToken, Rows, Tenant, Token, Version
+from outlast.client import access_requests, dataset_requests, file_requests
+from outlast.client.answers import (
+    ChatLogSetting,
+    Dataset,
+    File,
+    NewToken,
+    Rows,
+    Tenant,
+    Token,
+    Version,
+)
 from outlast.client.connecting import ProgressCallback
 
 if TYPE_CHECKING:
@@ -72,6 +81,53 @@ class AsyncDatasets:
     ) -> AsyncIterator[bytes]:
         """The bytes of a version as `jsonl`, `csv` or `parquet`. Raises Unreachable if cut off."""
         return self._client.download(dataset_requests.export(ref, version=version, format=format))
+
+
+class AsyncFiles:
+    """The files of a client's tenant."""
+
+    def __init__(self, client: "AsyncClient") -> None:
+        self._client = client
+
+    async def upload(
+        self,
+        file: Path,
+        *,
+        purpose: str,
+        name: str | None = None,
+        project: str | None = None,
+        expire_seconds: float | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> File:
+        """A new file with the bytes of a local one, streamed."""
+        call = file_requests.upload(
+            file, purpose=purpose, name=name, project=project, expire_seconds=expire_seconds
+        )
+        return await self._client.call(call, progress)
+
+    def list(
+        self, *, purpose: str | None = None, project: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[File]:
+        """Files, newest first."""
+        return self._client.pages(
+            lambda token: file_requests.list_page(
+                purpose=purpose, project=project, page_token=token
+            ),
+            "files",
+            limit,
+        )
+
+    async def get(self, id: str) -> File:
+        """One file, without its content."""
+        return await self._client.call(file_requests.get(id))
+
+    def download(self, id: str) -> AsyncIterator[bytes]:
+        """The content of a file. Raises Unreachable if cut off."""
+        return self._client.download(file_requests.download(id))
+
+    async def delete(self, id: str) -> None:
+        """Delete a file and its content."""
+        await self._client.call(file_requests.delete(id))
 
 
 class AsyncTokens:

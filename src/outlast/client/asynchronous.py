@@ -18,7 +18,7 @@ from outlast.client.answers import (
     LogLine,
     Operation,
 )
-from outlast.client.async_resources import AsyncDatasets, AsyncTenants, AsyncTokens
+from outlast.client.async_resources import AsyncDatasets, AsyncFiles, AsyncTenants, AsyncTokens
 from outlast.client.connecting import (
     DEFAULT_URL,
     Connection,
@@ -68,6 +68,7 @@ class AsyncClient:
         self._http = httpx.AsyncClient(transport=transport, **options)
         self._backoff = self._connection.backoff
         self.datasets = AsyncDatasets(self)
+        self.files = AsyncFiles(self)
         self.tokens = AsyncTokens(self)
         self.tenants = AsyncTenants(self)
 

@@ -29,7 +29,7 @@ from outlast.client.handles import Handle
 from outlast.client.procedures import Emit, Procedure
 from outlast.client.requests import Filter, Submission
 from outlast.client.stepping import Steps
-from outlast.client.sync_resources import Datasets, Tenants, Tokens
+from outlast.client.sync_resources import Datasets, Files, Tenants, Tokens
 from outlast.client.wire import Call, Request
 
 T = TypeVar("T")
@@ -68,6 +68,7 @@ class Client:
         self._http = httpx.Client(transport=transport, **options)
         self._backoff = self._connection.backoff
         self.datasets = Datasets(self)
+        self.files = Files(self)
         self.tokens = Tokens(self)
         self.tenants = Tenants(self)
 
