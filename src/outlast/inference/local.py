@@ -116,7 +116,14 @@ async def start_local_server(
 
 
 async def _spawn(home: str, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
-    own = {"HOME": home, "TMPDIR": home, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    own = {
+        "HOME": home,
+        "TMPDIR": home,
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        # Threads that wait leave the core to others: it is not the only process here.
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-c", _BOOTSTRAP, *map(_absolute, sys.path)),
         stdin=asyncio.subprocess.PIPE,

@@ -169,9 +169,9 @@ def run(plan: FineTuningPlan, context: Context) -> Finish:
     for name, source in ((TRAINING, plan.train), (VALIDATION, plan.validation)):
         if source is not None:
             check_rows(source, name, context)
-    # These are read when the libraries are loaded: nothing is fetched, and one GPU is used, since
-    # several would need a launcher of their own.
-    os.environ["HF_HUB_OFFLINE"] = "1"
+    # These are read when the libraries are loaded: nothing is fetched, threads that wait leave the
+    # core to others, and one GPU is used, since several would need a launcher of their own.
+    os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     os.environ[GPUS] = os.environ.get(GPUS, "0").partition(",")[0]
     # Only the child has the libraries, and only where the extra is installed.
     from outlast.kinds.tuning.training import train  # noqa: PLC0415
