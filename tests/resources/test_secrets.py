@@ -197,7 +197,10 @@ async def test_a_secret_has_a_limit(keeping):
 
 
 @pytest.mark.parametrize(
-    "text", ["", " , ", "hunter22", base64.b64encode(b"short").decode(), KEY + "A", KEY[:-2] + "!="]
+    "text",
+    ["", " , ", "hunter22", base64.b64encode(b"short").decode(), KEY + "A", KEY[:-2] + "!="],
+    # The key is random: the workers of a run have to agree on names.
+    ids=["nothing", "a comma", "no key", "a short one", "a long one", "no Base64"],
 )
 def test_keys_that_are_none_are_refused_and_not_repeated(text):
     with pytest.raises(SettingsError, match="OUTLAST_SECRET_KEY") as refused:
