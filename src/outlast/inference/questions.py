@@ -42,7 +42,7 @@ class Chat(Question, frozen=True, kw_only=True):
     """
 
     messages: msgspec.Raw
-    parameters: Mapping[str, msgspec.Raw]
+    parameters: Mapping[str, Any]
     metadata: Mapping[str, str] = {}
     stream_options: Mapping[str, Any] = {}
     is_streamed: bool = False
@@ -105,9 +105,7 @@ class Record:
             duration_ms=int((_now() - self._started_at) * 1000),
             is_streamed=chat.is_streamed,
             messages=msgspec.json.decode(chat.messages),
-            parameters={
-                name: msgspec.json.decode(value) for name, value in chat.parameters.items()
-            },
+            parameters=dict(chat.parameters),
             metadata=dict(chat.metadata),
             choices=self.choices or self._assembly.choices,
             usage=self.usage or self._assembly.usage,

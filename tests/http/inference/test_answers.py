@@ -110,6 +110,17 @@ async def test_a_body_that_does_not_fit_is_refused_by_its_field(serving, body, l
     assert double.requests == []
 
 
+@pytest.mark.parametrize("field", ['"temperature":1e999', '"metadata":{"a":1e999}'])
+async def test_a_number_that_nothing_can_keep_is_refused_by_its_field(serving, field, double):
+    body = f'{{"model":"{MODEL}","messages":[{{"content":"x"}}],{field}}}'
+
+    answer = await serving.client("submitter").post(CHATS, content=body)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"][:2] == ["body", field.split('"')[1]]
+    assert double.requests == []
+
+
 async def test_a_body_past_its_own_limit_is_refused(make_serving):
     serving = await make_serving(limits=Limits(chat_body_bytes=1000))
     client = serving.client("submitter")

@@ -239,8 +239,13 @@ async def test_the_hook_decides_what_is_kept_and_its_view_is_all_that_is_written
 
 @pytest.mark.parametrize(
     "redact",
-    [lambda entry: 1 / 0, lambda entry: {"id": 3}, lambda entry: "text"],
-    ids=["raises", "spoils", "answers nonsense"],
+    [
+        lambda entry: 1 / 0,
+        lambda entry: {"id": 3},
+        lambda entry: "text",
+        lambda entry: entry | {"messages": [object()]},
+    ],
+    ids=["raises", "spoils", "answers nonsense", "puts in what is no JSON"],
 )
 async def test_a_hook_that_fails_loses_the_entry_and_says_so_without_its_content(
     make_bench, redact, caplog

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from outlast.operations.errors import Invalid
+
 PRIVATE_HEADER: Final = "Outlast-Chat-Log"
 PRIVATE_WORD: Final = "off"
 METADATA_MAX: Final = 16
@@ -94,9 +96,16 @@ def passed_on(fields: Mapping[str, msgspec.Raw]) -> Mapping[str, msgspec.Raw]:
     return {name: value for name, value in fields.items() if name not in _NOT_PASSED_ON}
 
 
-def parameters_of(fields: Mapping[str, msgspec.Raw]) -> Mapping[str, msgspec.Raw]:
-    """The fields of a chat that the log keeps beside its messages."""
-    return {name: value for name, value in fields.items() if name not in _NO_PARAMETERS}
+def parameters_of(fields: Mapping[str, msgspec.Raw]) -> Mapping[str, Any]:
+    """The fields of a chat that the log keeps beside its messages. Raises Invalid."""
+    parameters: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name not in _NO_PARAMETERS:
+            try:
+                parameters[name] = msgspec.json.decode(value)
+            except msgspec.DecodeError as error:
+                raise Invalid(f"{name}: {error}", field_errors={name: str(error)}) from error
+    return parameters
 
 
 def error_event(message: str, code: str) -> bytes:

@@ -77,12 +77,9 @@ class ChatLog:
         entry = msgspec.structs.replace(
             entry, id=ids.make_id(now, ids.random_bits()), created_at=now
         )
-        redacted = await self._redacted(entry)
-        if redacted is None:
+        encoded = await self._encoded(entry)
+        if encoded is None:
             return
-        encoded = msgspec.json.encode(redacted)
-        if len(encoded) > self._entry_bytes_max:
-            encoded = msgspec.json.encode(_without_content(redacted))
         try:
             self._journal.append(tenant, entry, encoded)
         except JournalFull as error:
@@ -119,27 +116,35 @@ class ChatLog:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _redacted(self, entry: Entry) -> Entry | None:
-        """What the hook leaves of an entry. One that it spoils is dropped, never kept as it was."""
+    async def _encoded(self, entry: Entry) -> bytes | None:
+        """What is kept of an entry. One that the hook spoils is dropped, never kept as it was."""
         if self._redact is None:
-            return entry
+            return self._bounded(entry)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_REDACT_SECONDS):
                 kept = await loop.run_in_executor(self._threads, self._redact, as_document(entry))
-            return None if kept is None else _as_before(from_document(kept), entry)
+            if kept is None:
+                return None
+            # The id and the time are the log's own.
+            return self._bounded(
+                msgspec.structs.replace(
+                    from_document(kept), id=entry.id, created_at=entry.created_at
+                )
+            )
         except Exception as error:  # noqa: BLE001  the hook is not ours, and what it says may be secret
             self._drop("redact_failed", f"the redaction hook failed: {type(error).__name__}")
             return None
 
+    def _bounded(self, entry: Entry) -> bytes:
+        encoded = msgspec.json.encode(entry)
+        if len(encoded) > self._entry_bytes_max:
+            encoded = msgspec.json.encode(_without_content(entry))
+        return encoded
+
     def _drop(self, reason: str, message: str) -> None:
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
         logger.error("%s", message)
-
-
-def _as_before(kept: Entry, entry: Entry) -> Entry:
-    """What is kept, with the id and the time of the entry, which are the log's own."""
-    return msgspec.structs.replace(kept, id=entry.id, created_at=entry.created_at)
 
 
 def _without_content(entry: Entry) -> Entry:
