@@ -45,6 +45,8 @@ def configure_logging(level: int = logging.INFO) -> None:
     )
     for name in ("httpx", "httpx2", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Of every malformed form, which its sender is told of.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 def keep_running(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
