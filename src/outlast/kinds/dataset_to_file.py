@@ -69,7 +69,7 @@ async def prepare(spec: DatasetToFileSpec, catalog: Catalog) -> Prepared:
         purpose=spec.purpose,
         name=name,
     )
-    return Prepared(plan=plan, inputs=inputs)
+    return Prepared(plan=plan, inputs=inputs, targets=())
 
 
 def run(plan: DatasetToFilePlan, context: Context) -> Finish:

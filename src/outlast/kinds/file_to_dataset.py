@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from outlast.kinds.targets import Target, new_version, target_id
+from outlast.kinds.targets import Target, new_version, target_id, targets
 from outlast.operations.errors import Fatal, Invalid, TooLarge
 from outlast.operations.kind import Catalog, Context, Finish, Kind, Prepared, Resources
 from outlast.operations.retry import RetryPolicy
@@ -68,13 +68,14 @@ async def prepare(spec: FileToDatasetSpec, catalog: Catalog) -> Prepared:
     format = spec.format
     if format == "auto":
         format = _FORMATS.get(Path(document.name).suffix.lower(), "auto")
+    dataset = await target_id(catalog, target)
     plan = FileToDatasetPlan(
         parts=tuple(inputs),
         format=format,
-        dataset=await target_id(catalog, target),
+        dataset=dataset,
         version_name=target.version_name,
     )
-    return Prepared(plan=plan, inputs=inputs)
+    return Prepared(plan=plan, inputs=inputs, targets=targets(dataset))
 
 
 def run(plan: FileToDatasetPlan, context: Context) -> Finish:

@@ -22,7 +22,7 @@ import msgspec
 
 from outlast.executors.calls import Sandbox
 from outlast.executors.launching import Launcher
-from outlast.kinds.targets import Target, new_version, target_id
+from outlast.kinds.targets import Target, new_version, target_id, targets
 from outlast.operations.errors import (
     Fatal,
     Invalid,
@@ -134,7 +134,12 @@ async def prepare(spec: ImportSpec, catalog: Catalog) -> Prepared:
         version_name=target.version_name,
         must_exist=spec.must_exist,
     )
-    return Prepared(plan=plan, secrets=secrets, writes=await _taken_over(catalog, dataset))
+    return Prepared(
+        plan=plan,
+        secrets=secrets,
+        writes=await _taken_over(catalog, dataset),
+        targets=targets(dataset),
+    )
 
 
 def _references(spec: ImportSpec) -> dict[str, str]:

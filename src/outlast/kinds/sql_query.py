@@ -24,6 +24,7 @@ from outlast.kinds.targets import (
     new_version,
     part_keys,
     target_id,
+    targets,
 )
 from outlast.kinds.yql import QueryRefused, check_duckdb, translate
 from outlast.operations.errors import InvalidSpec
@@ -86,13 +87,14 @@ async def prepare(spec: SqlSpec, catalog: Catalog) -> Prepared:
     if len(inputs) > PARTS_MAX:
         raise _invalid("src", f"the sources have more than {PARTS_MAX} parts together")
     target = spec.dst or Target()
+    dataset = await target_id(catalog, target)
     plan = SqlPlan(
         sql=sql,
         sources=tuple(sources),
-        dataset=await target_id(catalog, target),
+        dataset=dataset,
         version_name=target.version_name,
     )
-    return Prepared(plan=plan, inputs=inputs)
+    return Prepared(plan=plan, inputs=inputs, targets=targets(dataset))
 
 
 def _translated(spec: SqlSpec) -> str:

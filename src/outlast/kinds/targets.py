@@ -50,6 +50,11 @@ def part_keys(version: Resource) -> Sequence[str]:
     return [model.part_key(version.tenant, part.sha256) for part in parts]
 
 
+def targets(dataset: str | None) -> Sequence[str]:
+    """What an attempt may publish into whose target has this id."""
+    return () if dataset is None else (dataset,)
+
+
 def new_version(
     manifest: model.Manifest,
     files: Sequence[str],

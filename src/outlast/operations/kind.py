@@ -166,6 +166,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     there too: file name -> the keys of a version's parts, which a locked child turns into one file
     of JSON lines. `secrets` are resolved by the worker alone: a name that the kind declares ->
     `backend:NAME` (the key of that backend) or `sealed:ID` (a sealed secret of the tenant).
+    `targets` are the ids of the datasets that the attempt may publish into, beside a temporary one
+    of its own; None: any of the tenant's.
     """
 
     plan: Any
@@ -173,6 +175,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, str] = {}
     exports: Mapping[str, Sequence[str]] = {}
     secrets: Mapping[str, str] = {}
+    targets: Sequence[str] | None = None
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,7 +38,7 @@ class Attempt:
         self._kind = equipment.kinds[operation.kind]
         self._renewed_at = claimed_at
         self._running: Running | None = None
-        self._staged = AsyncExitStack()
+        self._staged: AsyncExitStack | None = None
         self._bringing: asyncio.Task[Any] | None = None
         self._told_stage = False
         self._stop_reason: StopReason | None = None
@@ -105,7 +105,7 @@ class Attempt:
             running.renewed(self._renewed_at)
             if self._stop_reason is not None:
                 self._stop_running(running, self._stop_reason)
-            await self._staged.aclose()
+            await self._unstage()
             return await running.wait()
         finally:
             if deadline is not None:
@@ -115,6 +115,7 @@ class Attempt:
         """What the executor is given. Cut short, with what there is, once it shall stop."""
         equipment, operation, kind = self._equipment, self.operation, self._kind
         prepared = await self._prepare(kind)
+        self._settlement.targets = prepared.targets
         inputs: Mapping[str, Path] = {}
         secrets: Mapping[str, str] = {}
         if operation.parent_id is not None and equipment.files is not None:
@@ -159,7 +160,13 @@ class Attempt:
         stager = self._equipment.stager
         if stager is None:
             raise Unavailable("this worker has no object store")
+        self._staged = AsyncExitStack()
         return await stager.stage(prepared.inputs, prepared.exports, self._staged)
+
+    async def _unstage(self) -> None:
+        staged, self._staged = self._staged, None
+        if staged is not None:
+            await staged.aclose()
 
     async def _bring(self, work: Coroutine[Any, Any, _T]) -> _T | None:
         """Do what may take its time before the handler starts; None if it shall stop meanwhile."""
@@ -195,7 +202,7 @@ class Attempt:
             if self._running is not None:
                 await self._running.discard()
         finally:
-            await self._staged.aclose()
+            await self._unstage()
 
     def _watch_deadline(self) -> asyncio.TimerHandle | None:
         if self.operation.deadline_at is None:

@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 import msgspec
 
@@ -36,12 +36,16 @@ logger = logging.getLogger(__name__)
 
 
 class Settlement:
-    """Records how an attempt ended. `retry_in_seconds` then tells when another may follow."""
+    """Records how an attempt ended. `retry_in_seconds` then tells when another may follow.
+
+    `targets` is what `prepare` allows to be published into.
+    """
 
     def __init__(
         self, equipment: Equipment, operation: Operation, token: str, sink: AttemptSink
     ) -> None:
         self.retry_in_seconds: float | None = None
+        self.targets: Sequence[str] | None = None
         self._equipment = equipment
         self._operation = operation
         self._kind = equipment.kinds[operation.kind]
@@ -125,7 +129,10 @@ class Settlement:
     ) -> list[CatalogWrite]:
         writes: list[CatalogWrite] = []
         for document in publications:
-            tag = msgspec.json.decode(document, type=_Tagged).type
+            tagged = msgspec.json.decode(document, type=_Tagged)
+            tag = tagged.type
+            if not self._is_allowed(tagged.dataset):
+                raise Conflict("the attempt would publish into a dataset that is not its target")
             # What a sandboxed child names is checked by a publisher; it never writes by itself.
             if tag == "catalog_write" and not self._kind.sandboxed:
                 writes.append(msgspec.json.decode(document, type=PlainWrite).write)
@@ -138,6 +145,12 @@ class Settlement:
                 own.tenant, own.created_by, own.id, document, workdir()
             )
         return writes
+
+    def _is_allowed(self, dataset: object) -> bool:
+        """Whether a publication may go there: a subverted child could name another dataset."""
+        if dataset is None or self.targets is None:
+            return True
+        return dataset in self.targets or dataset == self._operation.id
 
     def _failing(self, outcome: Failed) -> Decide:
         retry, token, failure = self._kind.retry, self._token, outcome.failure
@@ -243,3 +256,4 @@ def _at_deadline(token: str) -> Decide:
 
 class _Tagged(msgspec.Struct):
     type: str
+    dataset: Any = None
