@@ -20,16 +20,16 @@ from outlast.dialects.nebius.ids import read_id
 from outlast.engine import Principal, Wish
 from outlast.engine.access import Verb
 from outlast.engine.preparing import TenantCatalog
-from outlast.http.parsing import parse_integer, parse_traceparent, read_body, read_json
+from outlast.http.nebius.cancelling import cancel_operation
+from outlast.http.parsing import parse_integer, parse_traceparent, read_json
 from outlast.http.parts import Parts
 from outlast.http.rendering import encode
 from outlast.http.routing import Answer, Call, Parameter, Route
 from outlast.http.submitting import IDEMPOTENCY_KEY, SUBMIT_ERRORS
 from outlast.inference.models import find_model
 from outlast.operations.documents import canonical
-from outlast.operations.errors import IllegalTransition, Invalid, InvalidSpec, NotFound
+from outlast.operations.errors import Invalid, InvalidSpec, NotFound
 from outlast.operations.model import Operation
-from outlast.operations.states import State
 from outlast.resources.files import Files
 from outlast.resources.files.model import FILE, published_id
 from outlast.store.port import Query, View
@@ -181,15 +181,8 @@ class BatchRoutes:
         return await self._answer(call.principal, await self._find(call))
 
     async def _cancel(self, call: Call) -> Answer:
-        # What the body says, if there is one, matters to nobody.
-        await read_body(call, self._engine.limits.body_bytes, self._body_seconds)
-        operation = await self._find(call)
-        try:
-            operation = await self._engine.cancel(call.principal, operation.id, call.request_id)
-        except IllegalTransition:
-            operation = await self._find(call)
-            if operation.state is not State.CANCELLED:
-                raise
+        found = await self._find(call)
+        operation = await cancel_operation(self._engine, call, found, self._body_seconds)
         return await self._answer(call.principal, operation)
 
     async def _find(self, call: Call) -> Operation:

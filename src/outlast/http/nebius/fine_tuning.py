@@ -27,13 +27,14 @@ from outlast.dialects.nebius.tuning_history import (
 )
 from outlast.engine import Wish
 from outlast.engine.access import Principal, Verb
-from outlast.http.parsing import parse_integer, parse_traceparent, read_body, read_json
+from outlast.http.nebius.cancelling import cancel_operation
+from outlast.http.parsing import parse_integer, parse_traceparent, read_json
 from outlast.http.parts import Parts
 from outlast.http.rendering import encode
 from outlast.http.routing import Answer, Call, Header, Parameter, Route
 from outlast.http.submitting import IDEMPOTENCY_KEY, SUBMIT_ERRORS
 from outlast.operations.documents import canonical
-from outlast.operations.errors import IllegalTransition, Invalid, NotFound
+from outlast.operations.errors import Invalid, NotFound
 from outlast.operations.model import Operation
 from outlast.operations.states import State
 from outlast.resources.models import Models
@@ -191,15 +192,8 @@ class FineTuningRoutes:
         return Answer(body=encode(await self._job(call.principal, operation)))
 
     async def _cancel(self, call: Call) -> Answer:
-        # What the body says, if there is one, matters to nobody.
-        await read_body(call, self._engine.limits.body_bytes, self._body_seconds)
-        operation = await self._find(call, call.params["job_id"])
-        try:
-            operation = await self._engine.cancel(call.principal, operation.id, call.request_id)
-        except IllegalTransition:
-            operation = await self._find(call, operation.id)
-            if operation.state is not State.CANCELLED:
-                raise
+        found = await self._find(call, call.params["job_id"])
+        operation = await cancel_operation(self._engine, call, found, self._body_seconds)
         return Answer(body=encode(await self._job(call.principal, operation)))
 
     async def _events(self, call: Call) -> Answer:

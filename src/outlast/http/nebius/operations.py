@@ -22,12 +22,12 @@ from outlast.dialects.nebius.tuning_history import JobCheckpointList
 from outlast.dialects.nebius.words import TYPES, OperationType
 from outlast.engine import Wish
 from outlast.engine.access import Verb
+from outlast.http.nebius.cancelling import cancel_operation
 from outlast.http.nebius.fine_tuning import CHECKPOINT_PAGE, find_checkpoints
 from outlast.http.parsing import (
     parse_instant,
     parse_integer,
     parse_traceparent,
-    read_body,
     read_json,
 )
 from outlast.http.parts import Parts
@@ -36,9 +36,8 @@ from outlast.http.routing import Answer, Call, Header, Parameter, Route
 from outlast.http.submitting import IDEMPOTENCY_KEY, SUBMIT_ERRORS
 from outlast.operations import ids
 from outlast.operations.documents import canonical
-from outlast.operations.errors import IllegalTransition, Invalid, NotFound
+from outlast.operations.errors import Invalid, NotFound
 from outlast.operations.model import Operation
-from outlast.operations.states import State
 from outlast.store.port import Query, View
 
 _LIST: Final = (
@@ -195,15 +194,8 @@ class OperationRoutes:
         return msgspec.structs.replace(_answer(created.operation), headers=replayed)
 
     async def _cancel(self, call: Call) -> Answer:
-        # What the body says, if there is one, matters to nobody.
-        await read_body(call, self._engine.limits.body_bytes, self._body_seconds)
-        operation = await self._find(call)
-        try:
-            operation = await self._engine.cancel(call.principal, operation.id, call.request_id)
-        except IllegalTransition:
-            operation = await self._find(call)
-            if operation.state is not State.CANCELLED:
-                raise
+        found = await self._find(call)
+        operation = await cancel_operation(self._engine, call, found, self._body_seconds)
         return _answer(operation)
 
     async def _find(self, call: Call) -> Operation:
