@@ -21,8 +21,8 @@ async def make_old(objects, clock):
 async def test_what_no_file_names_goes_after_a_day(files, ann, file_collector, objects, clock):
     clock.now = system_clock()
     made = await create(files, ann)
-    await objects.put_bytes(f"tenant/default/files/{made.id}/other", b"x")
-    await objects.put_bytes("tenant/default/files/01J00000000000000000/0", b"x")
+    await objects.put_bytes(f"tenant/default/files/{made.id}-other", b"x")
+    await objects.put_bytes("tenant/default/files/01J00000000000000000-0", b"x")
     await objects.put_bytes("tenant/default/parts/0", b"x")
     assert await file_collector.collect() == 0
     await make_old(objects, clock)

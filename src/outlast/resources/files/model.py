@@ -155,13 +155,13 @@ def new_part_keys(tenant: str, id: str, count: int) -> list[str]:
 
     No two calls give the same: an attempt that has lost its lease overwrites nothing.
     """
-    prefix = f"{files_prefix(tenant)}{id}/{secrets.token_hex(8)}"
+    prefix = f"{files_prefix(tenant)}{id}-{secrets.token_hex(8)}"
     return [f"{prefix}-{number:05}" for number in range(count)]
 
 
 def owner_of(key: str) -> str:
     """The id of the file that an object was stored for."""
-    return key.split("/")[3]
+    return key.rpartition("/")[2].partition("-")[0]
 
 
 def check_file(*, name: str, purpose: str, project: str | None = None) -> None:
