@@ -102,7 +102,7 @@ def test_batches_are_listed_newest_first_in_pages_and_by_file(client):
     assert (none.data, none.has_more) == ([], False)
 
 
-def test_a_cancelled_batch_leaves_what_was_done(client, double):
+def test_a_cancelled_batch_leaves_what_was_done_and_a_retry_does_the_rest(client, server, double):
     double.fault = lambda asked: Fault(seconds=30) if asked.number % 8 == 0 else None
     batch = create(client, [line(n) for n in range(200)])
     while client.batches.retrieve(batch.id).request_counts.completed == 0:
@@ -114,6 +114,17 @@ def test_a_cancelled_batch_leaves_what_was_done(client, double):
     output = content(client, done.output_file_id)
     assert 0 < len(output) == done.request_counts.completed < 200
     assert client.batches.cancel(batch.id).status == "cancelled"
+
+    double.fault = lambda _: None
+    headers = {"Authorization": f"Bearer {server.token}"}
+    url = f"http://127.0.0.1:{server.port}/v1/operations/{batch.id}/retry"
+    retried = client.batches.retrieve(httpx.post(url, headers=headers).json()["id"])
+    done = end_of(client, retried)
+    assert {one["custom_id"] for one in content(client, done.output_file_id)} == {
+        f"c{n}" for n in range(200)
+    }
+    assert done.request_counts.completed == 200
+    assert all(double.seen[f"hi {one['custom_id'][1:]}"] == 1 for one in output)
 
 
 def test_too_many_invalid_rows_fail_with_their_lines_and_an_error_file(client, double):
