@@ -20,10 +20,11 @@ class AsyncGatedTransport(httpx2.AsyncHTTPTransport):
     """
 
     def __init__(self, gate: Gate, *, limits: httpx2.Limits = LIMITS) -> None:
-        super().__init__()
+        context = httpx2.create_ssl_context()
+        super().__init__(verify=context)
         self._gate = gate
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(),
+            ssl_context=context,
             max_connections=limits.max_connections,
             max_keepalive_connections=limits.max_keepalive_connections,
             keepalive_expiry=limits.keepalive_expiry,
@@ -40,10 +41,11 @@ class GatedTransport(httpx2.HTTPTransport):
     """See AsyncGatedTransport."""
 
     def __init__(self, gate: Gate, *, limits: httpx2.Limits = LIMITS) -> None:
-        super().__init__()
+        context = httpx2.create_ssl_context()
+        super().__init__(verify=context)
         self._gate = gate
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=httpx2.create_ssl_context(),
+            ssl_context=context,
             max_connections=limits.max_connections,
             max_keepalive_connections=limits.max_keepalive_connections,
             keepalive_expiry=limits.keepalive_expiry,
