@@ -372,3 +372,16 @@ async def test_the_thread_that_renews_survives_whatever_goes_wrong_in_a_round(
     await until(lambda: len(rounds) > 2)
     go_on.set()
     assert (await installation.end_of(operation)).attempt == 1
+
+
+@pytest.mark.parametrize("write", [5, {"no": "type"}, {"type": "catalog_write", "write": {}}])
+async def test_a_publication_that_is_none_fails_the_attempt_at_once(installation, work, write):
+    async def publish(_plan, _context):
+        return Finish(result=None, writes=[write])
+
+    installation.add(inline("publish", publish))
+    work()
+    operation = await installation.end_of(await installation.submit("publish"))
+    assert (operation.state, operation.attempt) == (State.FAILED, 1)
+    assert operation.failure.code == "conflict"
+    assert "malformed" in operation.failure.message

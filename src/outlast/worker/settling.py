@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, assert_never
+from typing import Any, Final, TypeVar, assert_never
 
 import msgspec
 
@@ -31,6 +31,8 @@ from outlast.worker.sink import AttemptSink
 
 _PUBLISH_TRIES: Final = 8
 _SETTLE_PAUSE_SECONDS: Final = 0.5
+
+_T = TypeVar("_T")
 
 logger = logging.getLogger(__name__)
 
@@ -129,13 +131,13 @@ class Settlement:
     ) -> list[CatalogWrite]:
         writes: list[CatalogWrite] = []
         for document in publications:
-            tagged = msgspec.json.decode(document, type=_Tagged)
+            tagged = _decode(document, _Tagged)
             tag = tagged.type
             if not self._is_allowed(tagged.dataset):
                 raise Conflict("the attempt would publish into a dataset that is not its target")
             # What a sandboxed child names is checked by a publisher; it never writes by itself.
             if tag == "catalog_write" and not self._kind.sandboxed:
-                writes.append(msgspec.json.decode(document, type=PlainWrite).write)
+                writes.append(_decode(document, PlainWrite).write)
                 continue
             publisher = self._equipment.publishers.get(tag)
             if publisher is None:
@@ -252,6 +254,13 @@ def _at_deadline(token: str) -> Decide:
         return transitions.pass_deadline(stored, token, now)
 
     return decide
+
+
+def _decode(publication: bytes, type_: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(publication, type=type_)
+    except msgspec.DecodeError as error:
+        raise Conflict(f"a publication is malformed: {error}") from error
 
 
 class _Tagged(msgspec.Struct):
