@@ -29,7 +29,7 @@ from outlast.inference.models import ServedModel, find_model
 from outlast.kinds.batch.plan import BatchPlan, Patience
 from outlast.kinds.batch.record import Checkpoint, Counts, Usage, published_files
 from outlast.kinds.batch.requests import CHAT, ColumnMapping, EndpointPath
-from outlast.kinds.targets import Source, Target, find_source, part_keys, target_id
+from outlast.kinds.targets import Source, Target, find_source, part_keys, target_id, targets
 from outlast.operations.errors import InvalidSpec
 from outlast.operations.kind import Catalog, Context, Finish, Kind, Prepared, Resource, Resources
 from outlast.operations.retry import RetryPolicy
@@ -101,7 +101,13 @@ async def prepare(spec: BatchSpec, catalog: Catalog) -> Prepared:
         patience=PATIENCE,
     )
     secrets = {"backend_key": model.secret_ref} if model and model.secret_ref else {}
-    return Prepared(plan=plan, inputs=inputs, exports=exports, secrets=secrets)
+    return Prepared(
+        plan=plan,
+        inputs=inputs,
+        exports=exports,
+        secrets=secrets,
+        targets=targets(plan.dataset),
+    )
 
 
 def _check_shape(spec: BatchSpec) -> None:

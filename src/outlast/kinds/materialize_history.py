@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from outlast.kinds.targets import Target, target_id
+from outlast.kinds.targets import Target, target_id, targets
 from outlast.operations.errors import InvalidSpec, Unavailable
 from outlast.operations.kind import (
     Catalog,
@@ -113,7 +113,7 @@ async def prepare(spec: HistorySpec, catalog: Catalog) -> Prepared:
         dataset=dataset,
         version_name=target.version_name,
     )
-    return Prepared(plan=plan, inputs=inputs)
+    return Prepared(plan=plan, inputs=inputs, targets=targets(dataset))
 
 
 def _check(spec: HistorySpec) -> None:
