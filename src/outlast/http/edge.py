@@ -1,5 +1,6 @@
 """The edge of a listener: every request passes here, and every one gets an answer of ours."""
 
+import asyncio
 import logging
 import random
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,9 @@ GONE: Final = 499
 """The status that the metrics show for clients that left before the answer."""
 
 PARAM_CHARS_MAX: Final = 255
+
+STALLED_SECONDS: Final = 120.0
+"""How long a client may read nothing of a stream before it is taken for gone."""
 
 _NO_BODY: Final = frozenset({204, 304})
 
@@ -215,7 +219,14 @@ class _Exchange:
 
     async def _pump(self, stream: Stream) -> None:
         async for piece in stream:
-            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            try:
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await self._send(
+                        {"type": "http.response.body", "body": piece, "more_body": True}
+                    )
+            except TimeoutError:
+                # Else who never reads would hold for ever what the stream holds.
+                raise ClientGone from None
         await self._send({"type": "http.response.body", "body": b""})
 
 

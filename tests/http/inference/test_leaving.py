@@ -79,6 +79,17 @@ async def test_a_client_that_reads_slowly_slows_the_backend_down(make_serving):
     assert sent < 40_000_000
 
 
+async def test_a_client_that_never_reads_is_taken_for_gone(make_serving, monkeypatch):
+    monkeypatch.setattr("outlast.http.edge.STALLED_SECONDS", 0.3)
+    async with Endless(is_streaming=True) as endless:
+        serving = await make_serving(url=endless.url)
+        async with serving.listening() as port:
+            writer = await post(serving, port, stream=True)
+            async with asyncio.timeout(10):
+                await endless.is_left.wait()
+            writer.close()
+
+
 async def post(serving, port, **fields):
     """Ask, and do not read the answer."""
     body = json.dumps(BODY | fields)
