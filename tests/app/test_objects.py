@@ -2,7 +2,8 @@ import pytest
 
 from outlast.app.objects import open_objects
 from outlast.datafolder import DataFolder
-from outlast.resources.objects import LocalObjects, S3Objects
+from outlast.resources.objects import LocalObjects
+from outlast.resources.objects.s3 import S3Objects
 from outlast.settings import ObjectStoreSettings, Settings, SettingsError
 
 

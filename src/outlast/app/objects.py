@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from outlast.datafolder import DataFolder
 from outlast.operations.errors import Unavailable
-from outlast.resources.objects import Bucket, LocalObjects, ObjectStore, S3Objects
+from outlast.resources.objects import LocalObjects, ObjectStore
+from outlast.resources.objects.s3 import Bucket, S3Objects
 from outlast.settings import ObjectStoreSettings, Settings, SettingsError
 
 

@@ -2,7 +2,7 @@ import secrets
 
 import pytest
 
-from outlast.resources.objects import Bucket, S3Objects
+from outlast.resources.objects.s3 import Bucket, S3Objects
 
 pytest.register_assert_rewrite("outlast.testing.objects_contract")
 

@@ -6,7 +6,7 @@ import pytest
 
 from outlast.operations.errors import Invalid, NotFound, OutboundRefused
 from outlast.outbound import Gate
-from outlast.resources.objects import open_foreign_store
+from outlast.resources.objects.foreign import open_foreign_store
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import obstore
 import pytest
 
 from outlast.operations.errors import Unavailable
-from outlast.resources.objects import S3Objects
+from outlast.resources.objects.s3 import S3Objects
 from outlast.testing.objects_contract import ObjectsContract
 
 

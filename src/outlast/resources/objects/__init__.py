@@ -1,18 +1,10 @@
-"""Where bytes live: objects under keys, never in the database."""
+"""Where bytes live: objects under keys, never in the database.
 
-from outlast.resources.objects.foreign import ForeignStore, open_foreign_store
+Buckets are in `s3` and `foreign`, which only those import who need their client: children of
+attempts start without it.
+"""
+
 from outlast.resources.objects.local import LocalObjects
 from outlast.resources.objects.port import CHUNK_BYTES, ObjectInfo, ObjectStore, check_key
-from outlast.resources.objects.s3 import Bucket, S3Objects
 
-__all__ = [
-    "CHUNK_BYTES",
-    "Bucket",
-    "ForeignStore",
-    "LocalObjects",
-    "ObjectInfo",
-    "ObjectStore",
-    "S3Objects",
-    "check_key",
-    "open_foreign_store",
-]
+__all__ = ["CHUNK_BYTES", "LocalObjects", "ObjectInfo", "ObjectStore", "check_key"]
