@@ -108,7 +108,10 @@ async def test_others_of_the_tenant_cancel_only_as_operators(serving, client):
 async def test_a_root_token_names_the_tenant(serving):
     client = serving.client("root")
     del client.headers["Outlast-Tenant"]
-    assert (await client.get(ROOT)).status_code == 422
+    refused = await client.get(ROOT)
+    assert refused.status_code == 422
+    [fault] = refused.json()["detail"]
+    assert (fault["loc"], "Outlast-Tenant" in fault["msg"]) == (["query"], True)
     assert (await client.get(ROOT, headers={"Outlast-Tenant": "away"})).json()["data"] == []
 
 

@@ -34,12 +34,16 @@ class FieldFault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that was not done, and why. `status` is what the native API would answer."""
+    """A request that was not done, and why. `status` is what the native API would answer.
+
+    `place` is the part of the request that is meant where no field is named.
+    """
 
     code: str
     status: int
     message: str
     request_id: str
+    place: Place = "body"
     faults: Sequence[FieldFault] = ()
 
 

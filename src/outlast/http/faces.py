@@ -81,11 +81,11 @@ class DialectFace:
 
     is_strict = False
     shows_codes = False
-    refusal_media = "application/json"
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self.schemes = frozenset(scheme.lower().encode() for scheme in dialect.schemes)
+        self.refusal_media = dialect.render_refusal(_sample("internal_error")).media
 
     def refuse(
         self,
@@ -101,6 +101,7 @@ class DialectFace:
             status=status_of(error.code),
             message=error.message,
             request_id=request_id,
+            place="query" if route is None or route.body is None else "body",
             faults=tuple(
                 FieldFault(place=_place(path, route, params), path=path, reason=reason)
                 for path, reason in error.field_errors.items()
@@ -113,7 +114,7 @@ class DialectFace:
     def statuses(self, code: str) -> set[int]:
         """See Face."""
         fault = FieldFault(place="body", path="field", reason="reason")
-        plain = Refusal(code=code, status=status_of(code), message="", request_id="")
+        plain = _sample(code)
         named = msgspec.structs.replace(plain, faults=(fault,))
         return {self._dialect.render_refusal(refusal).status for refusal in (plain, named)}
 
@@ -142,6 +143,10 @@ def to_answer(reply: Reply) -> Answer:
         headers=[(name.encode(), value.encode()) for name, value in reply.headers],
         media=reply.media.encode(),
     )
+
+
+def _sample(code: str) -> Refusal:
+    return Refusal(code=code, status=status_of(code), message="", request_id="")
 
 
 def _place(path: str, route: Route | None, params: Mapping[str, str]) -> Place:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from outlast.dialects.port import Dialect, FieldFault, Refusal, Reply
@@ -199,12 +199,14 @@ class DialectContract:
             with pytest.raises(ValueError, match=r"."):
                 self.dialect.read(reply)
 
+    @settings(deadline=None)
     @given(id=some_id)
     def test_an_id_comes_back_as_it_went(self, id: str) -> None:
         shown = self.dialect.show_id(id)
         assert shown.isascii()
         assert self.dialect.read_id(shown) == id
 
+    @settings(deadline=None)
     @given(text=some.text() | some.text("0123456789abcdefABCDEF-", max_size=40))
     def test_a_text_that_is_no_id_does_no_harm(self, text: str) -> None:
         read = self.dialect.read_id(text)

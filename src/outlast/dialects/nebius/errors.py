@@ -51,7 +51,7 @@ def render_refusal(refusal: Refusal) -> Reply:
     """
     faults = refusal.faults
     if refusal.status in {400, _INVALID} and (faults or refusal.code == "invalid_request"):
-        listed = faults or (FieldFault(place="body", path="", reason=refusal.message),)
+        listed = faults or (FieldFault(place=refusal.place, path="", reason=refusal.message),)
         detail = [_validation_error(fault, refusal) for fault in listed]
         return Reply(status=_INVALID, body=encode(HTTPValidationError(detail=detail)))
     status = 400 if refusal.status == _INVALID else refusal.status
