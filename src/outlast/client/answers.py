@@ -152,7 +152,10 @@ class Kind(_Answer, frozen=True, kw_only=True):
 
 
 class Dataset(_Answer, frozen=True, kw_only=True):
-    """A named series of immutable versions."""
+    """A named series of immutable versions.
+
+    `status` is draft, pending, ready or failed; `error` says why its first version was not made.
+    """
 
     id: str
     name: str
@@ -161,6 +164,12 @@ class Dataset(_Answer, frozen=True, kw_only=True):
     current_version: str | None = None
     created_by: str = ""
     is_temporary: bool = False
+    status: str = ""
+    error: str | None = None
+    operation_id: str | None = None
+    title: str | None = None
+    folder: str | None = None
+    project: str | None = None
 
 
 class DatasetPage(_Answer, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from outlast.http.streaming import begin
 from outlast.operations.errors import Invalid, InvalidPageToken
 from outlast.resources.datasets import Column, Dataset, Datasets, Version
 from outlast.resources.datasets.calls import Format
+from outlast.resources.datasets.model import DatasetStatus
 from outlast.settings import Limits
 
 ROWS_MAX: Final = 1000
@@ -44,7 +45,10 @@ class DatasetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class DatasetView(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset. `current_version` is null until something was published."""
+    """A dataset. `current_version` is null until something was published.
+
+    `operation_id` is what makes its first version, and `error` says why that failed.
+    """
 
     id: str
     name: str
@@ -53,6 +57,12 @@ class DatasetView(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: Instant
     created_by: str
     is_temporary: bool
+    status: DatasetStatus
+    error: str | None
+    operation_id: str | None
+    title: str | None
+    folder: str | None
+    project: str | None
 
 
 class DatasetsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -380,6 +390,12 @@ def _dataset(dataset: Dataset) -> DatasetView:
         updated_at=instant(dataset.updated_at),
         created_by=dataset.created_by,
         is_temporary=dataset.is_temporary,
+        status=dataset.status,
+        error=dataset.error,
+        operation_id=dataset.operation_id,
+        title=dataset.title,
+        folder=dataset.folder,
+        project=dataset.project,
     )
 
 
