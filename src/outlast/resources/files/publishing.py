@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -17,6 +18,8 @@ from outlast.resources.objects import ObjectStore
 from outlast.resources.spooling import disk_errors
 from outlast.resources.staging import operation_file_key
 from outlast.store.port import CatalogStore
+
+_STORED_AT_ONCE: Final = 8
 
 
 class FilePublisher:
@@ -49,27 +52,43 @@ class FilePublisher:
         # Looked at before any byte is copied. A second one for the purpose is refused at the end.
         if await TenantCatalog(self._catalog, tenant).get(model.FILE, id) is not None:
             raise Conflict(f"the operation has published a file for {wish.purpose!r} already")
-        parts: list[FilePart] = []
         keys = model.new_part_keys(tenant, id, len(wish.files))
-        for name, key in zip(wish.files, keys, strict=True):
-            if wish.is_from_operation:
-                await self._objects.copy(operation_file_key(operation_id, name), key)
-            else:
-                await self._take_in(workdir, name, key)
-            stored = await self._objects.find(key)
-            if stored is None:
-                raise Conflict(f"file {name!r} went while it was published")
-            parts.append(FilePart(key=key, bytes=stored.bytes))
+        parts = await self._store_all(operation_id, wish, keys, workdir)
         published = FileDocument(
             name=wish.name,
             purpose=wish.purpose,
-            parts=tuple(parts),
+            parts=parts,
             created_by=created_by,
             project=wish.project,
             operation_id=operation_id,
             is_partial=wish.is_partial,
         )
         return [model.write_file(id, published)]
+
+    async def _store_all(
+        self, operation_id: str, wish: NewFile, keys: Sequence[str], workdir: Path
+    ) -> tuple[FilePart, ...]:
+        """Store the parts, a few at once: most of the time a disk or a bucket is waited for."""
+        limit = asyncio.Semaphore(_STORED_AT_ONCE)
+
+        async def store(name: str, key: str) -> FilePart:
+            async with limit:
+                if wish.is_from_operation:
+                    await self._objects.copy(operation_file_key(operation_id, name), key)
+                else:
+                    await self._take_in(workdir, name, key)
+                stored = await self._objects.find(key)
+            if stored is None:
+                raise Conflict(f"file {name!r} went while it was published")
+            return FilePart(key=key, bytes=stored.bytes)
+
+        tasks = [asyncio.create_task(store(*one)) for one in zip(wish.files, keys, strict=True)]
+        try:
+            return tuple(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _take_in(self, workdir: Path, name: str, key: str) -> None:
         copy = self._spool / f"file-{secrets.token_hex(16)}"
