@@ -7,6 +7,8 @@ import statistics
 
 import apsw
 
+from batch_inference import SHARE_MIN
+from batch_inference import measure as measure_batches
 from in_process import run
 from peers import BARS as PEER_BARS
 from peers import PEERS, Comparison, spread
@@ -16,6 +18,7 @@ from relay import ADDED_MS_MAX, added_ms
 from relay import measure as measure_relay
 
 AIM = 10_000
+BATCH_ROWS = 5_000
 
 
 def main() -> None:
@@ -26,6 +29,7 @@ def main() -> None:
     comparison.measure(rounds)
     pickups = [run(lambda: measure(500, 20)) for _ in range(rounds)]
     relays = measure_relay(rounds, seconds=2.0)
+    batches = measure_batches(rounds, BATCH_ROWS)
 
     print(
         f"Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}, "
@@ -48,6 +52,9 @@ def main() -> None:
         "a relayed and logged chat takes longer by, ms", added, f"at most {ADDED_MS_MAX:.0f}", ".2f"
     )
     tell("relayed and logged chats a second", [one["relayed"][1] for one in relays], "", ",.0f")
+    tell("rows of a batch a second", [rate for rate, _ in batches], "", ",.0f")
+    shares = [share for _, share in batches]
+    tell("  batch / the bare official client", shares, f"at least {SHARE_MIN}", ".2f")
     for peer in PEERS:
         print(f"{peer}: {comparison.settings[peer]}")
 
