@@ -9,11 +9,13 @@ import pytest
 
 from outlast.engine.preparing import OwnPreparer
 from outlast.kinds import materialize_history
+from outlast.kinds.history.rows import write_rows
 from outlast.operations.errors import InvalidSpec, Unavailable
 from outlast.operations.kind import Resource
 from outlast.operations.model import SECOND
 from outlast.resources.chat_log import Entry
 from outlast.resources.chat_log.model import SegmentDocument, hour_of, segment_key, segment_write
+from outlast.resources.datasets.calls import WriteLimits
 from outlast.testing.running import ListedCatalog, run_kind
 
 KIND = materialize_history.kinds[0]
@@ -197,6 +199,17 @@ def test_a_range_in_which_nothing_was_said_gives_a_version_without_rows(log):
 
 def test_a_log_that_was_never_written_gives_a_version_without_rows(log):
     assert log.run()[1] == []
+
+
+def test_a_range_that_no_version_can_hold_is_the_callers_to_narrow(log, monkeypatch):
+    monkeypatch.setattr(write_rows, "__defaults__", (WriteLimits(rows=1),))
+    log.add(entry(START), entry(START + 1))
+
+    prepared = asyncio.run(log.prepare())
+    inputs = {name: log.paths[key] for name, key in prepared.inputs.items()}
+    ran = run_kind(KIND, {}, catalog=log.resources, inputs=inputs)
+
+    assert (ran.failure.code, ran.failure.fault) == ("result_too_large", "user")
 
 
 def test_the_same_history_gives_the_same_version(log):

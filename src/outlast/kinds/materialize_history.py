@@ -7,7 +7,9 @@ the log) are counted and left out. A range in which nothing was said gives a ver
 Whoever reads the history needs a role that may `read_history`; the dataset is then the tenant's,
 like any other.
 
-Failure codes: none of its own.
+Failure codes, for the caller to mend:
+
+    result_too_large  the range has more rows or bytes than one version may hold
 """
 
 from collections.abc import Mapping, Sequence

@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from outlast.kinds.materialize_history import HistoryPlan
+from outlast.operations.errors import Fatal, TooLarge
 from outlast.operations.kind import Context
 from outlast.resources.chat_log.model import Entry
 from outlast.resources.datasets.calls import WriteLimits
@@ -55,9 +56,12 @@ class HistoryRows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_rows(plan: HistoryPlan, context: Context, limits: WriteLimits = LIMITS) -> HistoryRows:
-    """Write what the plan asks for to the workdir. Raises TooLarge, and CancelledError."""
+    """Write what the plan asks for to the workdir. Raises Fatal, and CancelledError."""
     use_one_thread()
-    return _Writing(plan, context, limits).run()
+    try:
+        return _Writing(plan, context, limits).run()
+    except TooLarge as error:
+        raise Fatal("result_too_large", error.message) from error
 
 
 class _Writing:
