@@ -71,6 +71,31 @@ async def test_files_are_kept_in_the_bucket(server, objects):
     assert not [key for key in await keys(objects) if "/files/" in key]
 
 
+async def test_a_dataset_becomes_a_file_and_a_dataset_again(server, objects):
+    rows = "".join(f'{{"n":{n}}}\n' for n in range(1000))
+
+    def run(kind, spec):
+        submitted = http.post("/operations", json={"kind": kind, "spec": spec})
+        submitted.raise_for_status()
+        ended = http.get(f"/operations/{submitted.json()['id']}?wait=60").json()
+        assert ended["state"] == "succeeded", ended
+        return ended["result"]
+
+    with server.http("/v1") as http:
+        http.post("/datasets", json={"name": "there"}).raise_for_status()
+        http.post(
+            "/datasets/there/versions",
+            content=rows,
+            headers={"Content-Type": "application/x-ndjson"},
+        ).raise_for_status()
+        file = run("dataset_to_file", {"dataset": "there", "format": "csv"})["file"]
+        content = http.get(f"/files/{file}/content").text
+        assert content.splitlines()[1:] == [str(n) for n in range(1000)]
+        run("file_to_dataset", {"file": file, "format": "csv", "dst": {"dataset": "back"}})
+        assert http.get("/datasets/back/export").text == rows
+    assert [key for key in await keys(objects) if f"/files/{file}-" in key]
+
+
 def settings_of(bucket):
     store = ObjectStoreSettings(
         url=bucket.url,
