@@ -372,7 +372,7 @@ def test_the_audit_log_tells_who_did_what(run):
 def test_the_doctor_looks_at_everything(run):
     found = json.loads(run("doctor", "--json").output)["findings"]
     assert [one["check"] for one in found] == [
-        "python", "sqlite", "sandbox", "data folder", "object store", "server",
+        "python", "sqlite", "sandbox", "data folder", "object store", "keys", "server",
     ]  # fmt: skip
     assert {one["check"]: one["verdict"] for one in found}["server"] == "ok"
 
@@ -385,6 +385,29 @@ def test_the_doctor_sees_a_data_folder_that_others_can_read(run, tmp_path):
     ended = run("doctor", "--data", folder)
     assert ended.code == 1
     assert "others can look into" in ended.output
+
+
+def test_the_doctor_names_the_variables_that_are_missing(run, tmp_path, monkeypatch):
+    settings = tmp_path / "outlast.toml"
+    settings.write_text(
+        '[backends.cloud]\nurl = "https://m.test"\nmodels = ["m"]\napi_key_variable = "CLOUD_KEY"\n'
+        '[object_stores.lake]\nurl = "s3://lake"\naccess_key_variable = "LAKE_ID"\n'
+    )
+
+    def keys():
+        found = json.loads(run("doctor", "--settings", settings, "--json").output)["findings"]
+        [finding] = [one for one in found if one["check"] == "keys"]
+        return finding["verdict"], finding["detail"]
+
+    monkeypatch.setenv("LAKE_ID", "set")
+    assert keys() == ("warning", "not in this environment: CLOUD_KEY")
+    monkeypatch.setenv("CLOUD_KEY", "sk-123456")
+    assert keys()[0] == "ok"
+    monkeypatch.setenv("OUTLAST_SECRET_KEY", "sk-123456")
+    verdict, detail = keys()
+    assert verdict == "bad"
+    assert "OUTLAST_SECRET_KEY" in detail
+    assert "sk-123456" not in detail
 
 
 def test_a_second_server_on_one_data_folder_is_refused(bare, tmp_path, monkeypatch):

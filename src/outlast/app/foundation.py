@@ -24,7 +24,7 @@ from outlast.resources.datasets.collecting import Collector
 from outlast.resources.datasets.locked_calls import locked_child
 from outlast.resources.datasets.parser import Parser
 from outlast.resources.files import FileCollector, FilePublisher, Files
-from outlast.resources.keyring import Keyring, make_key, read_keys
+from outlast.resources.keyring import KEY_VARIABLE, Keyring, make_key, read_keys
 from outlast.resources.models import ModelCollector, Models
 from outlast.resources.objects import ObjectStore
 from outlast.resources.secrets import Secrets
@@ -34,7 +34,6 @@ from outlast.store.port import Store
 from outlast.store.postgres import PostgresStore
 from outlast.store.sqlite import SqliteStore
 
-_KEY_VARIABLE: Final = "OUTLAST_SECRET_KEY"
 _COLLECT_SECONDS: Final = 3600.0
 _BODY_READERS: Final = ("outlast.dialects.nebius.datasets",)
 """What knows the bodies that bring rows: a locked child has it before it is locked."""
@@ -163,8 +162,8 @@ def check_sharing(settings: Settings) -> None:
         raise SettingsError(
             f"a shared database needs a shared object store: set `objects`, or {where}"
         )
-    if _KEY_VARIABLE not in os.environ:
-        raise SettingsError(f"a shared database needs a shared {_KEY_VARIABLE}, or {where}")
+    if KEY_VARIABLE not in os.environ:
+        raise SettingsError(f"a shared database needs a shared {KEY_VARIABLE}, or {where}")
 
 
 def open_store(settings: Settings) -> Store:
@@ -214,8 +213,8 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
 
 
 def _keyring(folder: DataFolder) -> Keyring:
-    text = os.environ.get(_KEY_VARIABLE)
+    text = os.environ.get(KEY_VARIABLE)
     if text is not None:
-        return read_keys(text, _KEY_VARIABLE)
+        return read_keys(text, KEY_VARIABLE)
     file = folder.secret_key
     return read_keys(folder.keep_secret(file, make_key), str(file))

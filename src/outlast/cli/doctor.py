@@ -67,6 +67,7 @@ def doctor(*, url: str, data: Path | None, settings_file: Path | None, as_json: 
         _sandbox,
         lambda: _folder(folder),
         lambda: _objects(settings_file),
+        lambda: _keys(settings_file),
         lambda: _server(url),
     )
     found = [check() for check in checks]
@@ -136,6 +137,26 @@ def _objects(settings_file: Path | None) -> Finding:
         return Finding("object store", "bad", str(error))
     store = settings.object_stores[settings.objects]
     return Finding("object store", "ok", f"{settings.objects}: {store.url} does all that is needed")
+
+
+def _keys(settings_file: Path | None) -> Finding:
+    # What seals and opens is a server's, as above.
+    from outlast.resources.keyring import KEY_VARIABLE, read_keys  # noqa: PLC0415
+    from outlast.settings import SettingsError, load_settings  # noqa: PLC0415
+
+    try:
+        settings = load_settings({}, os.environ, settings_file)
+        if KEY_VARIABLE in os.environ:
+            read_keys(os.environ[KEY_VARIABLE], KEY_VARIABLE)
+    except SettingsError as error:
+        return Finding("keys", "bad", str(error))
+    stores = settings.object_stores.values()
+    named = [one.api_key_variable for one in settings.backends.values()]
+    named += [name for one in stores for name in (one.access_key_variable, one.secret_key_variable)]
+    missing = sorted({name for name in named if name is not None and not os.environ.get(name)})
+    if missing:
+        return Finding("keys", "warning", f"not in this environment: {', '.join(missing)}")
+    return Finding("keys", "ok", "every variable that the settings name is set")
 
 
 def _too_open(folder: Path) -> Iterator[tuple[Path, int]]:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from outlast.operations.errors import SecretMissing
 from outlast.settings import SettingsError
 
+KEY_VARIABLE: Final = "OUTLAST_SECRET_KEY"
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _BETWEEN_KEYS: Final = re.compile(r"[,\s]+")
