@@ -7,6 +7,7 @@ from datasets_for_tests import manifest_of, parsed
 from outlast.operations.errors import (
     Conflict,
     InvalidSpec,
+    NotFound,
     ResourceExists,
     RevisionMismatch,
 )
@@ -42,9 +43,9 @@ def made(workdir, content: bytes, **fields) -> NewVersion:
 
 @pytest.fixture
 def publish(publisher, workdir):
-    async def publish(wish: NewVersion):
+    async def publish(wish: NewVersion, **more):
         document = msgspec.json.encode(wish)
-        return await publisher.publish("default", "ann", OPERATION, document, workdir)
+        return await publisher.publish("default", "ann", OPERATION, document, workdir, **more)
 
     return publish
 
@@ -166,3 +167,24 @@ async def test_names_are_checked_before_any_byte_is_stored(publish, wish, store,
     await store.catalog.write("default", await publish(named))
     with pytest.raises(ResourceExists, match="v1"):
         await publish(named)
+
+
+async def test_a_dataset_that_is_made_belongs_to_the_project_of_its_operation(
+    publish, wish, store, library, ann
+):
+    await store.catalog.write("default", await publish(wish, project="p1"))
+    dataset = await library.get(ann, "results")
+    assert (dataset.project, dataset.origin, dataset.status) == ("p1", "operation", "ready")
+    assert dataset.columns == wish.manifest.columns
+    await store.catalog.write("default", await publish(wish, project="p2"))
+    assert (await library.get(ann, "results")).project == "p1"
+    assert [found.id for found in await library.find(ann, project="p1")] == ["results"]
+
+
+async def test_a_dataset_that_must_exist_is_not_made_anew(publish, wish, store, library, ann):
+    wish = msgspec.structs.replace(wish, must_exist=True)
+    with pytest.raises(NotFound, match="deleted meanwhile"):
+        await publish(wish)
+    made = await library.create(ann, "results")
+    await store.catalog.write("default", await publish(wish))
+    assert (await library.get(ann, made.id)).current_version == wish.version

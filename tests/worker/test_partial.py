@@ -32,7 +32,7 @@ class PartPublisher:
         self._races = races
         self._error = error
 
-    async def publish(self, tenant, created_by, operation_id, document, workdir):
+    async def publish(self, tenant, created_by, operation_id, document, workdir, **_):
         self.calls += 1
         assert not workdir.is_dir()
         if self._error is not None:

@@ -18,7 +18,7 @@ class Publisher:
     def __init__(self):
         self.datasets = []
 
-    async def publish(self, tenant, created_by, operation_id, document, workdir):
+    async def publish(self, tenant, created_by, operation_id, document, workdir, **_):
         self.datasets.append(msgspec.json.decode(document)["dataset"])
         return []
 

@@ -20,9 +20,19 @@ class Publisher(Protocol):
     """Turns what a handler wants to publish into catalog writes, after its attempt has ended."""
 
     async def publish(
-        self, tenant: str, created_by: str, operation_id: str, document: bytes, workdir: Path
+        self,
+        tenant: str,
+        created_by: str,
+        operation_id: str,
+        document: bytes,
+        workdir: Path,
+        *,
+        project: str | None = None,
     ) -> Sequence[CatalogWrite]:
-        """The writes. Called again when they lost a race, until it raises OutlastError itself."""
+        """The writes. Called again when they lost a race, until it raises OutlastError itself.
+
+        What is made belongs to the operation's `project`.
+        """
 
 
 class Stager(Protocol):

@@ -144,7 +144,7 @@ class Settlement:
                 raise Conflict(f"nothing here publishes a {tag!r}")
             own = self._operation
             writes += await publisher.publish(
-                own.tenant, own.created_by, own.id, document, workdir()
+                own.tenant, own.created_by, own.id, document, workdir(), project=own.project
             )
         return writes
 

@@ -21,7 +21,9 @@ def publish(file_publisher, store, workdir):
     async def publish(*, commit: bool = True, **fields):
         wish = {"purpose": "batch_output", "name": "out.jsonl"} | fields
         document = msgspec.json.encode(NewFile(**wish))
-        writes = await file_publisher.publish("default", "ann", OPERATION, document, workdir)
+        writes = await file_publisher.publish(
+            "default", "ann", OPERATION, document, workdir, project="of the operation"
+        )
         if commit:
             await store.catalog.write("default", writes)
 
@@ -45,7 +47,7 @@ async def test_files_of_the_operation_outlive_it(publish, files, ann, objects):
     await publish(files=("parts/1",), is_from_operation=True, is_partial=True)
     await objects.delete(f"operations/{OPERATION}/parts/1")
     [file] = await files.find(ann)
-    assert file.is_partial
+    assert (file.is_partial, file.project) == (True, "of the operation")
     assert await gather(files.read(ann, file.id)) == b"one\n"
 
 

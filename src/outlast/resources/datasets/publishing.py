@@ -32,11 +32,12 @@ _CHUNK_BYTES: Final = 1024 * 1024
 
 
 class Author(msgspec.Struct, frozen=True, kw_only=True):
-    """Who makes a version."""
+    """Who makes a version. A dataset that is made for it belongs to `project`."""
 
     tenant: str
     created_by: str
     operation_id: str | None = None
+    project: str | None = None
 
 
 class Publisher:
@@ -62,7 +63,14 @@ class Publisher:
         self._temporary_days = temporary_days
 
     async def publish(
-        self, tenant: str, created_by: str, operation_id: str, document: bytes, workdir: Path
+        self,
+        tenant: str,
+        created_by: str,
+        operation_id: str,
+        document: bytes,
+        workdir: Path,
+        *,
+        project: str | None = None,
     ) -> Sequence[CatalogWrite]:
         """Store the files that an encoded NewVersion names; the writes that publish them.
 
@@ -78,7 +86,9 @@ class Publisher:
             raise Conflict(f"the new version is malformed: {error}") from error
         if wish.is_temporary and wish.dataset != operation_id:
             raise Conflict("a temporary dataset bears the id of its operation")
-        author = Author(tenant=tenant, created_by=created_by, operation_id=operation_id)
+        author = Author(
+            tenant=tenant, created_by=created_by, operation_id=operation_id, project=project
+        )
         return await self.publish_version(author, wish, workdir)
 
     async def publish_version(
@@ -198,7 +208,9 @@ def _known(found: Resource) -> DatasetDocument:
 
 
 def _new(author: Author, wish: NewVersion) -> DatasetDocument:
-    return DatasetDocument(created_by=author.created_by, is_temporary=wish.is_temporary)
+    return DatasetDocument(
+        created_by=author.created_by, is_temporary=wish.is_temporary, project=author.project
+    )
 
 
 def _version_write(

@@ -35,7 +35,14 @@ class FilePublisher:
         self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def publish(
-        self, tenant: str, created_by: str, operation_id: str, document: bytes, workdir: Path
+        self,
+        tenant: str,
+        created_by: str,
+        operation_id: str,
+        document: bytes,
+        workdir: Path,
+        *,
+        project: str | None = None,
     ) -> Sequence[CatalogWrite]:
         """Store what an encoded NewFile names; the write that publishes it.
 
@@ -59,7 +66,7 @@ class FilePublisher:
             purpose=wish.purpose,
             parts=parts,
             created_by=created_by,
-            project=wish.project,
+            project=wish.project or project,
             operation_id=operation_id,
             is_partial=wish.is_partial,
         )

@@ -27,7 +27,14 @@ class ModelPublisher:
         self._objects = objects
 
     async def publish(
-        self, tenant: str, created_by: str, operation_id: str, document: bytes, workdir: Path
+        self,
+        tenant: str,
+        created_by: str,
+        operation_id: str,
+        document: bytes,
+        workdir: Path,
+        *,
+        project: str | None = None,
     ) -> Sequence[CatalogWrite]:
         """Copy what an encoded NewModel names; the writes of the model and of its files.
 
@@ -58,6 +65,7 @@ class ModelPublisher:
                 purpose=model.FILE_PURPOSE,
                 parts=(FilePart(key=part_key, bytes=size),),
                 created_by=created_by,
+                project=project,
                 operation_id=operation_id,
                 is_partial=wish.is_partial,
             )
