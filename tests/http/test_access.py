@@ -6,6 +6,7 @@ from serving import HOME, problem_of
 from outlast.engine.access import ALLOWED, Role, Verb
 
 JSONL = {"Content-Type": "application/x-ndjson"}
+OCTETS = {"Content-Type": "application/octet-stream"}
 OPEN = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
 OF_ONE = [
     ("GET", "/v1/operations/{operation}", {}),
@@ -23,6 +24,9 @@ OF_ONE = [
     ("GET", "/v1/datasets/{dataset}/export", {}),
     ("POST", "/v1/datasets/{dataset}/versions", {"content": b'{"a":1}\n', "headers": JSONL}),
     ("DELETE", "/v1/datasets/{dataset}", {}),
+    ("GET", "/v1/files/{file}", {}),
+    ("GET", "/v1/files/{file}/content", {}),
+    ("DELETE", "/v1/files/{file}", {}),
     ("POST", "/v1/tokens/{token}/rotate", {}),
     ("DELETE", "/v1/tokens/{token}", {}),
 ]
@@ -37,6 +41,8 @@ OF_MANY = [
     ("GET", "/v1/kinds/add", {}),
     ("GET", "/v1/datasets", {}),
     ("POST", "/v1/datasets", {"json": {"name": "fresh"}}),
+    ("GET", "/v1/files", {}),
+    ("POST", "/v1/files?name=fresh&purpose=batch", {"content": b"{}", "headers": OCTETS}),
     ("GET", "/v1/tokens", {}),
     ("POST", "/v1/tokens", {"json": {"role": "viewer"}}),
     ("GET", "/v1/audit", {}),
@@ -47,7 +53,7 @@ OF_MANY = [
 ]
 """Requests for a collection."""
 
-NAMES = ["operation", "dataset", "version", "token"]
+NAMES = ["operation", "dataset", "version", "file", "token"]
 
 
 @pytest.fixture
@@ -57,11 +63,14 @@ async def things(serving):
     operation = await serving.submit(owner)
     dataset = (await owner.post("/v1/datasets", json={"name": "numbers"})).json()
     answer = await owner.post("/v1/datasets/numbers/versions", content=b'{"a":1}\n', headers=JSONL)
+    url = "/v1/files?name=f&purpose=batch"
+    file = (await owner.post(url, content=b"{}", headers=OCTETS)).json()
     token = (await owner.post("/v1/tokens", json={"role": "viewer"})).json()["token"]
     return {
         "operation": operation["id"],
         "dataset": dataset["id"],
         "version": answer.json()["version"],
+        "file": file["id"],
         "token": token["id"],
     }
 
@@ -74,7 +83,7 @@ def test_these_tables_name_every_route(serving):
 
 def _template(url):
     path = url.partition("?")[0].replace("/v1/kinds/add", "/v1/kinds/{name}")
-    for name, shown in (("operation", "ref"), ("dataset", "ref"), ("token", "id")):
+    for name, shown in (("operation", "ref"), ("dataset", "ref"), ("file", "id"), ("token", "id")):
         path = path.replace(f"{{{name}}}", f"{{{shown}}}")
     return path
 
@@ -89,8 +98,8 @@ async def test_not_yours_looks_exactly_like_not_there(serving, things, method, u
     bodies = [problem_of(answer) for answer in (theirs, nothing)]
     for body in bodies:
         del body["request_id"]
-        body["detail"] = body["detail"].replace(things["dataset"], "0" * 20)
-        body["detail"] = body["detail"].replace(things["version"], "0" * 20)
+        for thing in ("dataset", "version", "file"):
+            body["detail"] = body["detail"].replace(things[thing], "0" * 20)
     assert bodies[0] == bodies[1]
     hidden = {"date", "x-request-id", "content-length"}
     headers = [
