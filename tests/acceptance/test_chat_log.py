@@ -16,8 +16,13 @@ SETTINGS = """
 url = "{url}"
 models = ["double"]
 
-[outbound]
-allow = ["127.0.0.1"]
+[chat_log]
+redact = "hiding:hide"
+"""
+HOOK = """
+def hide(entry):
+    text = entry["messages"][0]["content"].replace("7654321", "[number]")
+    return entry | {"messages": [{"role": "user", "content": text}], "choices": []}
 """
 
 HISTORY = {"type": "materialize_history", "src": [], "params": {}, "dst": [{"id": "said"}]}
@@ -56,19 +61,23 @@ def refuse_a_submitter(server):
     assert "read_history" in answer.json()["detail"]
 
 
-def test_a_server_that_is_killed_after_an_answer_has_it_in_the_log_once(tmp_path):
+def test_a_server_that_is_killed_after_an_answer_has_it_in_the_log_once_and_redacted(tmp_path):
     with ModelDouble() as double:
-        server = LiveServer(tmp_path, SETTINGS.format(url=double.url)).start()
+        (tmp_path / "hiding.py").write_text(HOOK)
+        settings = SETTINGS.format(url=double.url)
+        server = LiveServer(tmp_path, settings, environment={"PYTHONPATH": str(tmp_path)}).start()
         try:
             say(server, "first")
             time.sleep(1.5)
-            say(server, "second", stream=True)
+            say(server, "second 7654321", stream=True)
             os.kill(server.process.pid, signal.SIGKILL)
             server.stop()
             server.start()
             say(server, "third")
             time.sleep(1.5)
-            assert history(server) == ["first", "second", "third"]
+            assert history(server) == ["first", "second [number]", "third"]
+            kept = [path for path in server.data.rglob("*") if path.is_file()]
+            assert not [path for path in kept if b"7654321" in path.read_bytes()]
             refuse_a_submitter(server)
         finally:
             server.stop()
