@@ -4,14 +4,14 @@ import asyncio
 from typing import Final
 
 _BURST_SECONDS: Final = 5.0
+_ROUNDING: Final = 1e-6
 _SECONDS_PER_MINUTE: Final = 60.0
 
 
 class Bucket:
     """Gives out a rate per minute, with at most five seconds of it saved up.
 
-    It may be overdrawn: what is too large for it goes as soon as it is full of anything, and those
-    behind wait until that is paid back.
+    What is larger than that goes when it is full, and overdraws it: those behind pay that back.
     """
 
     def __init__(self, per_minute: float, now: float) -> None:
@@ -23,8 +23,9 @@ class Bucket:
     def take(self, amount: float, now: float) -> float:
         """Take an amount; 0, or how many seconds to wait before asking again, and nothing taken."""
         self._fill(now)
-        if self._level <= 0:
-            return (1e-3 - self._level) / self._per_second
+        missing = min(amount, self._capacity) - self._level
+        if missing > _ROUNDING:
+            return missing / self._per_second
         self._level -= amount
         return 0.0
 

@@ -25,6 +25,7 @@ _SHOWN: Final = 300
 _ERROR_BODY_BYTES_MAX: Final = 64 * 1024
 _TOKEN_BYTES: Final = 4
 _MICROSECONDS: Final = 1_000_000
+_PAUSE_SECONDS_LIMIT: Final = 86_400.0
 _HEADERS: Final = {"Content-Type": "application/json"}
 
 
@@ -194,14 +195,14 @@ class Caller:
         if text is None:
             return None
         try:
-            return max(0.0, float(text))
+            seconds = float(text)
         except ValueError:
-            pass
-        try:
-            until = parsedate_to_datetime(text).timestamp()
-        except (ValueError, OverflowError):
-            return None
-        return max(0.0, until - self._clock() / _MICROSECONDS)
+            try:
+                until = parsedate_to_datetime(text).timestamp()
+            except (ValueError, OverflowError):
+                return None
+            seconds = until - self._clock() / _MICROSECONDS
+        return min(max(0.0, seconds), _PAUSE_SECONDS_LIMIT)
 
     def _scrub(self, text: str) -> str:
         return self._scrub_bytes(text.encode(errors="replace")).decode(errors="replace")[:_SHOWN]
