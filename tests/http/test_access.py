@@ -1,5 +1,7 @@
 """Who may call what: every route of the table, with every role and from another tenant."""
 
+import re
+
 import pytest
 from serving import HOME, problem_of
 
@@ -210,3 +212,28 @@ async def test_an_admin_cannot_take_over_a_root_token(serving, client):
         await client.post("/v1/tokens", json={"role": "root"}),
     ):
         assert (answer.status_code, problem_of(answer)["code"]) == (403, "forbidden")
+
+
+def dialect_routes(serving):
+    """Every route of every dialect, at its path on the main port with ids of nothing."""
+    for mount in serving.app.front.mounts:
+        for route in mount.door.table.routes:
+            if route.verb is not None:
+                yield route, mount.path + re.sub(r"{\w+(:path)?}", "0" * 20, route.path)
+
+
+async def test_a_dialect_lets_nobody_in_without_a_token(serving):
+    caller = serving.client(None)
+    for route, path in dialect_routes(serving):
+        answer = await caller.request(route.method, path)
+        assert (answer.status_code, list(answer.json())) == (401, ["detail"]), path
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ROOT])
+async def test_a_role_may_do_in_a_dialect_what_its_verbs_say(serving, role):
+    caller = serving.client(role)
+    for route, path in dialect_routes(serving):
+        answer = await caller.request(route.method, path)
+        assert (answer.status_code == 403) == (route.verb not in ALLOWED[role]), (path, answer.text)
+        assert answer.status_code < 500, (path, answer.text)
