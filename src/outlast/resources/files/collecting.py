@@ -1,19 +1,19 @@
 """Garbage collection: files that have expired, and objects that no file names."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from outlast.engine.access import SYSTEM_TENANT
 from outlast.operations.errors import RevisionMismatch
-from outlast.operations.kind import Resource
 from outlast.operations.model import SECOND
 from outlast.resources.files import model
 from outlast.resources.files.library import delete_write
 from outlast.resources.objects import ObjectStore
+from outlast.resources.walking import walk_resources
 from outlast.store.port import AuditEntry, CatalogStore
 
 _DAY: Final = 86_400 * SECOND
-_PAGE: Final = 200
 _ACTOR: Final = "outlast"
 
 
@@ -34,14 +34,14 @@ class FileCollector:
     async def collect(self) -> int:
         """One round over all tenants; how many files and objects went."""
         gone = 0
-        async for tenant in self._pages(SYSTEM_TENANT, "tenant"):
+        async for tenant in walk_resources(self._catalog, SYSTEM_TENANT, "tenant"):
             gone += await self._expire(tenant.id)
             gone += await self._sweep(tenant.id)
         return gone
 
     async def _expire(self, tenant: str) -> int:
         gone, now = 0, self._now()
-        async for resource in self._pages(tenant, model.FILE, expires="true"):
+        async for resource in walk_resources(self._catalog, tenant, model.FILE, expires="true"):
             document = model.file_document(resource)
             if document.expire_at is None or document.expire_at > now:
                 continue
@@ -58,7 +58,11 @@ class FileCollector:
     async def _sweep(self, tenant: str) -> int:
         gone, before = 0, self._now() - _DAY
         async for info in self._objects.walk(model.files_prefix(tenant)):
-            if info.modified_at < before and not await self._is_named(tenant, info.key):
+            if info.modified_at >= before:
+                continue
+            # Resources are read on this thread, and there may be many: others have their turn.
+            await asyncio.sleep(0)
+            if not await self._is_named(tenant, info.key):
                 gone += await self._objects.delete(info.key, unless_modified_since=before)
         return gone
 
@@ -67,15 +71,3 @@ class FileCollector:
         if resource is None:
             return False
         return any(part.key == key for part in model.file_document(resource).parts)
-
-    async def _pages(self, tenant: str, type: str, **fields: str) -> AsyncIterator[Resource]:
-        before_id: str | None = None
-        while True:
-            found = await self._catalog.find(
-                tenant, type, fields=fields or None, before_id=before_id, limit=_PAGE
-            )
-            for resource in found:
-                yield resource
-            if len(found) < _PAGE:
-                return
-            before_id = found[-1].id
