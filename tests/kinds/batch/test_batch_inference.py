@@ -173,6 +173,23 @@ def test_a_pause_may_be_a_date(tmp_path, double):
     assert done.after_seconds > 2
 
 
+def test_a_row_that_is_not_answered_in_time_is_asked_again(tmp_path, double):
+    double.fault = lambda asked: Fault(seconds=5) if asked.number == 2 else None
+    fields = {"timeout_seconds": 1}
+    done = run_file(tmp_path, [request(n) for n in range(5)], double.url, backend_fields=fields)
+    assert done.result["counts"]["completed"] == 5
+    assert double.seen[double.requests[1].text] >= 2
+
+
+@pytest.mark.parametrize("limits", [{"requests_per_minute": 360}, {"tokens_per_minute": 4800}])
+def test_a_backend_is_asked_no_faster_than_it_allows(tmp_path, double, limits):
+    arrivals = []
+    double.fault = lambda _: arrivals.append(double._loop.time())
+    run_file(tmp_path, [request(n) for n in range(40)], double.url, backend_fields=limits)
+    # Five seconds' worth begins at once; a row costs about 13 tokens.
+    assert arrivals[-1] - arrivals[0] > 0.5
+
+
 def test_a_row_that_never_gets_an_answer_fails_when_others_do(tmp_path, double):
     double.fault = lambda asked: Fault(status=500) if asked.text == "hi 2" else None
     done = run_file(tmp_path, [request(n) for n in range(30)], double.url)

@@ -68,7 +68,10 @@ class _Passing(Exception):
 
 
 class Caller:
-    """Asks one endpoint on behalf of one batch. `is_last` tells whether no row waits any more."""
+    """Asks one endpoint on behalf of one batch. `is_last` tells whether no row waits any more.
+
+    An answer takes `timeout_seconds` at most, from the first byte of the request to its last.
+    """
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class Caller:
         *,
         clock: Clock,
         is_last: Callable[[], bool],
+        timeout_seconds: float,
         patience: Patience,
     ) -> None:
         self._client = openai.AsyncOpenAI(
@@ -91,6 +95,7 @@ class Caller:
         self._limiter = limiter
         self._clock = clock
         self._is_last = is_last
+        self._timeout_seconds = timeout_seconds
         self._patience = patience
         self._good_at = self._alive_at = _now()
         self._has_answered = False
@@ -149,15 +154,16 @@ class Caller:
 
     async def _try(self, content: bytes) -> Reply:
         try:
-            response = await self._client.post(
-                self._path,
-                cast_to=httpx2.Response,
-                content=content,
-                options={"headers": _HEADERS},
-            )
+            async with asyncio.timeout(self._timeout_seconds):
+                response = await self._client.post(
+                    self._path,
+                    cast_to=httpx2.Response,
+                    content=content,
+                    options={"headers": _HEADERS},
+                )
         except openai.APIStatusError as error:
             return self._refusal(error.response)
-        except openai.APITimeoutError as error:
+        except (openai.APITimeoutError, TimeoutError) as error:
             raise _Passing(Reply(message="the backend did not answer in time")) from error
         except openai.APIConnectionError as error:
             raise _Passing(Reply(message=self._scrub(_said(error)))) from error

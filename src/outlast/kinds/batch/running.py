@@ -11,6 +11,7 @@ import msgspec
 
 from outlast.clock import system_clock
 from outlast.inference.endpoints import Endpoint, open_endpoint
+from outlast.inference.models import ServedModel
 from outlast.inference.rates import RateLimiter
 from outlast.kinds.batch.answers import AnswerWriter
 from outlast.kinds.batch.calling import BackendBroken, Caller
@@ -103,13 +104,14 @@ class BatchRun:
         raise Fatal("invalid_rows", verdict, details={"counts": counts, **checked.told})
 
     async def _ask(self, checked: Checked) -> None:
-        if self._counts.finished >= self._counts.total:
-            return
-        async with self._endpoint() as endpoint:
-            self._caller = self._caller_of(endpoint)
+        model = self._plan.model
+        if model is None or self._counts.finished >= self._counts.total:
+            return  # without a model no row is valid, which was said before
+        async with self._endpoint(model) as endpoint:
+            self._caller = self._caller_of(model, endpoint)
             self._model = endpoint.model
             flushing = asyncio.create_task(self._ledger.keep_flushing(self._report))
-            asking = asyncio.create_task(self._work_together(checked))
+            asking = asyncio.create_task(self._work_together(model.concurrency, checked))
             self._report()
             try:
                 await asyncio.wait({asking, flushing}, return_when=asyncio.FIRST_COMPLETED)
@@ -124,20 +126,16 @@ class BatchRun:
         except BackendBroken as broken:
             raise Retry(broken.after_seconds, code=broken.code, message=broken.message) from broken
 
-    def _endpoint(self) -> AbstractAsyncContextManager[Endpoint]:
-        model = self._plan.model
-        if model is None:
-            raise Fatal("invalid_rows", "no row names a model that is known here")
+    def _endpoint(self, model: ServedModel) -> AbstractAsyncContextManager[Endpoint]:
         if model.url is None:
             self._context.report(stage="loading", message=f"loading model {model.name}")
         folder = _own_folder(self._context.workdir, self._plan)
         return open_endpoint(model, self._context.secrets.get("backend_key"), folder=folder)
 
-    def _caller_of(self, endpoint: Endpoint) -> Caller:
-        model = self._plan.model
+    def _caller_of(self, model: ServedModel, endpoint: Endpoint) -> Caller:
         limiter = RateLimiter(
-            requests_per_minute=None if model is None else model.requests_per_minute,
-            tokens_per_minute=None if model is None else model.tokens_per_minute,
+            requests_per_minute=model.requests_per_minute,
+            tokens_per_minute=model.tokens_per_minute,
         )
         return Caller(
             endpoint,
@@ -145,14 +143,12 @@ class BatchRun:
             limiter,
             clock=system_clock,
             is_last=lambda: self._is_exhausted,
+            timeout_seconds=model.timeout_seconds,
             patience=self._plan.patience,
         )
 
-    def _workers(self) -> int:
-        return 1 if self._plan.model is None else self._plan.model.concurrency
-
-    async def _work_together(self, checked: Checked) -> None:
-        workers = [asyncio.create_task(self._work(checked)) for _ in range(self._workers())]
+    async def _work_together(self, count: int, checked: Checked) -> None:
+        workers = [asyncio.create_task(self._work(checked)) for _ in range(count)]
         try:
             await asyncio.gather(*workers)
         finally:
