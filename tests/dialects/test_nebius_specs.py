@@ -8,11 +8,18 @@ from nebius_examples import EXAMPLES
 
 from outlast.app.kinds import install_kinds
 from outlast.dialects.nebius.operation_types import CONVERSIONS, RunOperationRequest
-from outlast.dialects.nebius.operations import read_request, request_kind, request_path
+from outlast.dialects.nebius.operations import (
+    operation_on_wire,
+    read_request,
+    request_kind,
+    request_path,
+)
 from outlast.dialects.nebius.words import KINDS
 from outlast.engine.preparing import decode_spec
 from outlast.operations.documents import canonical
+from outlast.operations.states import State
 from outlast.settings import Settings
+from outlast.testing.dialect_contract import Example, make_operation
 from outlast.testing.goldens import golden_files, golden_name, read_golden
 
 KINDS_HERE = install_kinds(Settings()).kinds
@@ -73,3 +80,32 @@ def test_every_type_is_asked_for_by_a_golden_request():
 )
 def test_a_complaint_about_a_spec_names_the_field_of_the_request(request_, path, shown):
     assert request_path(msgspec.convert(request_, RunOperationRequest), path) == shown
+
+
+def asked_again(kind, spec):
+    """The spec that the wire form of an operation would ask for, were it sent as a request."""
+    operation = make_operation(kind, Example(spec=spec), State.PENDING)
+    shown = msgspec.to_builtins(operation_on_wire(operation))
+    return read_request(msgspec.convert(shown, RunOperationRequest)).spec
+
+
+def holds(whole, part):
+    """Whether a spec has all that another one has; defaults that are spelt out may come on top."""
+    if isinstance(part, dict):
+        return all(name in whole and holds(whole[name], part[name]) for name in part)
+    return whole == part
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_what_is_shown_asks_for_the_same_again(kind):
+    spec = EXAMPLES[kind].spec
+    again = asked_again(kind, spec)
+    assert holds(again, spec)
+    assert asked_again(kind, again) == again
+
+
+@pytest.mark.parametrize("path", ACCEPTED, ids=golden_name)
+def test_nothing_of_a_request_is_lost_on_its_way_back(path):
+    request = msgspec.convert(read_golden(path).request.json, RunOperationRequest)
+    spec = read_request(request).spec
+    assert holds(asked_again(request_kind(request), spec), spec)
