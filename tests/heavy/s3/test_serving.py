@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from s3_server import S3Server
 
 from outlast.app.objects import try_objects
 from outlast.settings import ObjectStoreSettings, Settings, SettingsError
@@ -94,6 +95,46 @@ async def test_a_dataset_becomes_a_file_and_a_dataset_again(server, objects):
         run("file_to_dataset", {"file": file, "format": "csv", "dst": {"dataset": "back"}})
         assert http.get("/datasets/back/export").text == rows
     assert [key for key in await keys(objects) if f"/files/{file}-" in key]
+
+
+@pytest.fixture
+def own_s3_server(tmp_path):
+    """A real server that a test may stop."""
+    server = S3Server(tmp_path)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+def test_a_bucket_that_goes_away_is_a_503_until_it_is_back(own_s3_server, serve):
+    server = serve(
+        SETTINGS.format(url="s3://outlast/gone", endpoint=own_s3_server.endpoint),
+        environment={
+            "TEST_S3_KEY": own_s3_server.access_key,
+            "TEST_S3_SECRET": own_s3_server.secret_key,
+        },
+    )
+    with server.http("/v1") as http:
+
+        def upload():
+            return http.post(
+                "/files?name=a&purpose=batch",
+                content=b"x",
+                headers={"Content-Type": "application/octet-stream"},
+            )
+
+        id = upload().json()["id"]
+        own_s3_server.stop()
+        for answer in (upload(), http.get(f"/files/{id}/content")):
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+            assert own_s3_server.secret_key not in answer.text
+        assert http.get(f"/files/{id}").status_code == 200
+        assert len(http.get("/files").json()["files"]) == 1
+        own_s3_server.start()
+        assert upload().status_code == 201
+        assert http.get(f"/files/{id}/content").content == b"x"
+    assert own_s3_server.secret_key not in server.log.read_text()
 
 
 def settings_of(bucket):
