@@ -59,7 +59,7 @@ class Training:
         self.folder = folder
         self._resources = catalog(model)
         self._spec = {"model": "tiny", "train": {"file": FILE}} | spec
-        self._rows = list(chats(rows)) if isinstance(rows, int) else rows
+        self.rows = list(chats(rows)) if isinstance(rows, int) else rows
         self._validation = validation
         self.checkpoint = None
 
@@ -68,7 +68,7 @@ class Training:
         work = self.folder / f"attempt-{number}"
         (work / "work").mkdir(parents=True)
         # Cut in the middle of a row, as parts of files may be.
-        content = "".join(json.dumps(row) + "\n" for row in self._rows).encode()
+        content = "".join(json.dumps(row) + "\n" for row in self.rows).encode()
         (work / "work" / "train-0").write_bytes(content[:333])
         (work / "work" / "train-1").write_bytes(content[333:])
         if self._validation is not None:

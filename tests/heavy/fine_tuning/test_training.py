@@ -61,6 +61,15 @@ def test_a_training_that_crashed_goes_on_from_its_last_checkpoint(model, tmp_pat
     assert [one["step"] for one in crashed.result["checkpoints"]] == [12, 16, 20]
 
 
+def test_rows_that_have_changed_meanwhile_are_learnt_from_the_beginning(model, tmp_path):
+    training = Training(tmp_path, model, hyperparameters=QUICK)
+    training.attempt(1, stop_at=5)
+    training.rows = list(chats(24))
+    told = training.attempt(2)
+    assert sorted(losses(told)) == [1, 2, 3, 4, 5, 6]
+    assert any("begins anew" in line for line in told.log)
+
+
 def test_one_thread_is_as_good_as_several_and_repeats_itself(model, tmp_path):
     wish = {"hyperparameters": QUICK, "is_deterministic": True}
     first = Training(tmp_path / "first", model, **wish)

@@ -43,6 +43,7 @@ class Follower(TrainerCallback):  # type: ignore[misc]  # mypy runs without the 
         state: TuningState | None,
         *,
         epoch_steps: int,
+        rows_digest: str,
         validates: bool,
     ) -> None:
         self.state = state
@@ -50,6 +51,7 @@ class Follower(TrainerCallback):  # type: ignore[misc]  # mypy runs without the 
         self.is_stopped = False
         self._plan = plan
         self._context = context
+        self._rows_digest = rows_digest
         self._validates = validates
         self._regular_steps = plan.checkpoint_steps or epoch_steps
         self._tokens_before = 0 if state is None else state.trained_tokens
@@ -107,6 +109,7 @@ class Follower(TrainerCallback):  # type: ignore[misc]  # mypy runs without the 
             self._plan,
             self._context,
             trained_tokens=self.trained_tokens,
+            rows_digest=self._rows_digest,
             metrics=self.metrics,
         )
         self._context.checkpoint(self.state)

@@ -40,6 +40,7 @@ class TuningState(msgspec.Struct, frozen=True, kw_only=True):
     step: int
     saved: int
     trained_tokens: int
+    rows_digest: str
     state: Mapping[str, str]
     kept: tuple[KeptCheckpoint, ...]
     base: str
@@ -60,6 +61,7 @@ def store_checkpoint(
     context: Context,
     *,
     trained_tokens: int,
+    rows_digest: str,
     metrics: Mapping[str, float],
 ) -> TuningState:
     """Put a folder that `transformers` saved among the operation's files.
@@ -84,6 +86,7 @@ def store_checkpoint(
         step=step,
         saved=number + 1,
         trained_tokens=trained_tokens,
+        rows_digest=rows_digest,
         state=state,
         kept=kept[-KEPT_MAX:],
         base=plan.base,

@@ -1,5 +1,6 @@
 """From rows to tokens: a file of token ids and labels, which training reads without holding it."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any, Final, Literal, assert_never
@@ -32,11 +33,12 @@ LossOn = Literal["assistant", "all"]
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows as training reads them. `cut` were longer than the context."""
+    """Rows as training reads them. `cut` were longer than the context; `digest` is of them all."""
 
     dataset: Any
     rows: int
     cut: int
+    digest: str
 
 
 class RowTokenizer:
@@ -81,7 +83,9 @@ class RowTokenizer:
                 "invalid_rows",
                 f"every {name} row is cut before its answer: the context has {end} tokens",
             )
-        return Tokens(dataset=Dataset.from_file(str(path)), rows=rows, cut=cut)
+        with path.open("rb") as written:
+            digest = hashlib.file_digest(written, "sha256").hexdigest()
+        return Tokens(dataset=Dataset.from_file(str(path)), rows=rows, cut=cut, digest=digest)
 
     def read(self, row: Row) -> tuple[list[int], list[int]]:
         """The tokens of a row, and its labels: what is learnt. Raises RowProblem, Fatal."""

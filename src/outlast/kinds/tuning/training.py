@@ -70,16 +70,14 @@ def train(plan: FineTuningPlan, context: Context) -> Finish:
     origin = _place(plan, context)
     tokenizer = AutoTokenizer.from_pretrained(origin.tokenizer, **_SAFELY)
     rows = _read_rows(plan, origin, tokenizer, context)
-    state = kept.read_state(context.last_checkpoint)
-    resumed = None if state is None else kept.fetch_checkpoint(state, context)
-    if state is not None and resumed is None:
-        context.log("files of the last checkpoint are gone: training begins anew")
+    state, resumed = _resumed(rows, context)
     steps = math.ceil(rows.train.rows / plan.hyperparameters.batch_size)
     follower = Follower(
         plan,
         context,
-        None if resumed is None else state,
+        state,
         epoch_steps=steps,
+        rows_digest=rows.train.digest,
         validates=rows.validation is not None,
     )
     trainer = SFTTrainer(
@@ -133,6 +131,21 @@ def _read_rows(plan: FineTuningPlan, origin: Origin, tokenizer: Any, context: Co
     if train.cut:
         context.log(f"{train.cut} of {train.rows} training rows were cut to {tokens} tokens")
     return Rows(train=train, validation=validation, loss_on=maker.loss_on)
+
+
+def _resumed(rows: Rows, context: Context) -> tuple[kept.TuningState | None, Path | None]:
+    """What an earlier attempt saved, and a folder with it; neither if it does not fit any more."""
+    state = kept.read_state(context.last_checkpoint)
+    if state is None:
+        return None, None
+    if state.rows_digest != rows.train.digest:
+        context.log("the rows are not those of the last checkpoint: training begins anew")
+        return None, None
+    folder = kept.fetch_checkpoint(state, context)
+    if folder is None:
+        context.log("files of the last checkpoint are gone: training begins anew")
+        return None, None
+    return state, folder
 
 
 def _load(plan: FineTuningPlan, origin: Origin) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from outlast.operations.errors import Conflict, Invalid, NotFound
 from outlast.operations.kind import CatalogWrite
@@ -42,15 +43,16 @@ class ModelPublisher:
         harm. Raises Conflict for what cannot be published.
         """
         _ = workdir
-        try:
-            wish = msgspec.json.decode(document, type=NewModel)
-            model.check_model(wish)
-            sources = {
-                name: operation_file_key(operation_id, source)
-                for name, source in wish.files.items()
-            }
-        except (msgspec.DecodeError, Invalid) as error:
-            raise Conflict(f"the new model is malformed: {error}") from error
+        wish, sources = _read(document, operation_id)
+        like = FileDocument(
+            name="",
+            purpose=model.FILE_PURPOSE,
+            parts=(),
+            created_by=created_by,
+            project=project,
+            operation_id=operation_id,
+            is_partial=wish.is_partial,
+        )
         id = model.model_id(operation_id, wish.step)
         keys = model.new_file_keys(tenant, id, wish.files)
         writes: list[CatalogWrite] = []
@@ -60,15 +62,8 @@ class ModelPublisher:
             [part_key] = new_part_keys(tenant, file_id, 1)
             size = await self._copy(source, keys[name], part_key)
             sizes[name] = ModelFile(bytes=size, file_id=file_id)
-            file = FileDocument(
-                name=f"step-{wish.step}-{name}",
-                purpose=model.FILE_PURPOSE,
-                parts=(FilePart(key=part_key, bytes=size),),
-                created_by=created_by,
-                project=project,
-                operation_id=operation_id,
-                is_partial=wish.is_partial,
-            )
+            part = FilePart(key=part_key, bytes=size)
+            file = replace(like, name=f"step-{wish.step}-{name}", parts=(part,))
             writes.append(write_file(file_id, file))
         published = ModelDocument(
             base=wish.base,
@@ -97,3 +92,16 @@ class ModelPublisher:
         if stored is None:
             raise Conflict("a file of the checkpoint went while it was published")
         return stored.bytes
+
+
+def _read(document: bytes, operation_id: str) -> tuple[NewModel, dict[str, str]]:
+    """The wish, and the object key of each of its files. Raises Conflict."""
+    try:
+        wish = msgspec.json.decode(document, type=NewModel)
+        model.check_model(wish)
+        sources = {
+            name: operation_file_key(operation_id, source) for name, source in wish.files.items()
+        }
+    except (msgspec.DecodeError, Invalid) as error:
+        raise Conflict(f"the new model is malformed: {error}") from error
+    return wish, sources
