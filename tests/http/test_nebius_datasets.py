@@ -163,6 +163,11 @@ async def test_datasets_of_others_are_not_there(client, serving):
         ({"rows": [ROWS[0], ROWS[1] | {"custom_id": 7}]}, ["rows", 1, "custom_id"], "`str`"),
         ({"rows": [{"messages": []}]}, ["rows", 0, "custom_id"], "missing"),
         ({"rows": [ROWS[0] | {"more": 1}]}, ["rows", 0, "more"], "not declared"),
+        (
+            {"rows": [ROWS[1] | {"messages": json.loads("[" * 40 + "]" * 40)}]},
+            ["rows", 0, "messages"],
+            "deeper than 32",
+        ),
         ({"rows": {}}, ["rows"], "array"),
         ({"rows": None}, ["rows"], "array"),
         ({"name": ""}, ["name"], "length"),
@@ -202,6 +207,14 @@ async def test_a_body_that_is_no_request_is_a_422(client, body):
     answer = await client.post(PATH, content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 422, answer.text
     assert answer.json()["detail"][0]["loc"][0] == "body"
+
+
+async def test_json_values_are_kept_to_the_digit(client):
+    value = '{"a":1,"a":[123456789012345678901234567890,1e400]}'
+    body = json.dumps(BODY | {"schema": SCHEMA[:1], "rows": [{"messages": "VALUE"}]})
+    answer = await client.post(PATH, content=body.replace('"VALUE"', value))
+    content = await client.get(f"{PATH}/{answer.json()['id']}/content")
+    assert content.text.startswith(f'{{"rows":[{{"messages":{value}}}]')
 
 
 async def test_large_bodies_go_through_the_spool_up_to_a_limit(tmp_path):

@@ -70,6 +70,12 @@ class NewDataset(msgspec.Struct, frozen=True, kw_only=True):
     ai_project_id: str | None = None
 
 
+class _Peek(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a request for a dataset, whether it has rows."""
+
+    rows: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 class UpdateDatasetRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to change of a dataset."""
 
@@ -200,6 +206,14 @@ _FIELDS: Final = (
     ("access_key", "origin.access_key_id"),
     ("secret_key", "origin.secret_access_key"),
 )
+
+
+def has_rows(body: bytes) -> bool:
+    """Whether a request for a dataset brings its rows along. A body that is no request does not."""
+    try:
+        return msgspec.json.decode(body, type=_Peek).rows is not msgspec.UNSET
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def read_new_dataset(head: bytes) -> dict[str, Any]:

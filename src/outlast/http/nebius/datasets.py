@@ -183,10 +183,9 @@ class DatasetRoutes:
         chunks = upload_chunks(call, body_bytes, self._body_seconds)
         first = await _first(chunks, self._limits.body_bytes)
         with request_fields():
-            if len(first) <= self._limits.body_bytes:
-                request = decode_json(first, wire.NewDataset)
-                if request.rows is msgspec.UNSET:
-                    return await self._import(call, request)
+            # Only what may hold keys is read here: rows are for a locked child.
+            if len(first) <= self._limits.body_bytes and not wire.has_rows(first):
+                return await self._import(call, decode_json(first, wire.NewDataset))
             made = await self._datasets.create_from_body(
                 call.principal, _chain(first, chunks), READER, body_bytes, call.request_id
             )

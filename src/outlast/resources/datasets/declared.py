@@ -13,9 +13,16 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from outlast.operations import documents
 from outlast.operations.errors import Invalid, InvalidSpec
 from outlast.resources.datasets.declaration import DeclaredColumn
-from outlast.resources.datasets.tables import JSON, AnyArray, check_names, first_line
+from outlast.resources.datasets.tables import (
+    JSON,
+    NESTING_MAX,
+    AnyArray,
+    check_names,
+    first_line,
+)
 from outlast.resources.datasets.text import blocks, check_utf8, open_text
 
 _ROWS_AT_ONCE: Final = 16_384
@@ -181,12 +188,23 @@ def _batch(
             try:
                 texts.append(None if is_null else _compact(bytes(value)))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise Invalid(f"{word} {at}, column {column.name!r}: {error}") from error
+                raise _wrong_value(word, at, column.name, str(error)) from error
         arrays.append(pa.ExtensionArray.from_storage(JSON, pa.array(texts, pa.string())))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def _wrong_value(word: str, at: int, column: str, reason: str) -> Invalid:
+    message = f"{word} {at}, column {column!r}: {reason}"
+    if word == "row":
+        return InvalidSpec(message, field_errors={f"rows.{at - 1}.{column}": reason})
+    return Invalid(message)
+
+
 def _compact(text: bytes) -> str:
+    """A JSON value in one line. Raises DecodeError, also for one that is nested too deeply."""
+    brackets = text.count(b"{") + text.count(b"[")
+    if brackets > NESTING_MAX and documents.depth(text) > NESTING_MAX:
+        raise msgspec.DecodeError(f"is nested deeper than {NESTING_MAX} levels")
     return msgspec.json.format(text, indent=-1).decode()
 
 
