@@ -100,6 +100,18 @@ async def test_a_journal_that_is_full_drops_entries_and_counts_them(make_bench):
     assert bench.log.dropped["journal_full"] == dropped
 
 
+async def test_a_file_of_the_journal_is_ended_before_it_is_large(bench, monkeypatch):
+    monkeypatch.setattr("outlast.resources.chat_log.journal.FILE_BYTES_MAX", 500)
+    for number in range(20):
+        await bench.say(str(number))
+
+    sizes = [path.stat().st_size for path in bench.journal.seal()]
+    assert len(sizes) > 3
+    assert max(sizes) < 1000
+    await bench.log.publish()
+    assert await bench.said() == [str(number) for number in range(20)]
+
+
 async def test_a_disk_that_takes_half_an_entry_keeps_the_others_whole(bench, monkeypatch):
     await bench.say("before")
     with monkeypatch.context() as patched:

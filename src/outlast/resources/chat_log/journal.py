@@ -16,6 +16,9 @@ from outlast.operations import ids
 from outlast.resources.chat_log.model import Entry, hour_of
 
 BYTES_MAX: Final = 1024**3
+FILE_BYTES_MAX: Final = 32 * 1024**2
+"""A file of this size is ended: files are read as a whole when they are published."""
+
 _SUFFIX: Final = ".jsonl"
 
 logger = logging.getLogger(__name__)
@@ -64,7 +67,7 @@ class Journal:
         if self._bytes + len(line) > self._bytes_max:
             raise JournalFull(f"more than {self._bytes_max} bytes wait to be published")
         hour = hour_of(entry.created_at)
-        if self._file is None or hour != self._hour:
+        if self._file is None or hour != self._hour or self._size >= FILE_BYTES_MAX:
             self._begin(hour)
         try:
             self._write(line)
