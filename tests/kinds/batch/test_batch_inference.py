@@ -174,8 +174,8 @@ def test_a_pause_may_be_a_date(tmp_path, double):
 
 
 def test_a_row_that_is_not_answered_in_time_is_asked_again(tmp_path, double):
-    double.fault = lambda asked: Fault(seconds=5) if asked.number == 2 else None
-    fields = {"timeout_seconds": 1}
+    double.fault = lambda asked: Fault(seconds=30) if asked.number == 2 else None
+    fields = {"timeout_seconds": 2}
     done = run_file(tmp_path, [request(n) for n in range(5)], double.url, backend_fields=fields)
     assert done.result["counts"]["completed"] == 5
     assert double.seen[double.requests[1].text] >= 2

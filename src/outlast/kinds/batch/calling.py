@@ -125,18 +125,22 @@ class Caller:
     def _is_hopeless(self, failed: _Passing, tries: int, failed_before_at: float) -> bool:
         """Whether the row has failed, rather than the backend, which raises BackendBroken.
 
-        The row has, if others got good answers while it was between its last two tries.
+        The row has, if others got good answers while it was between its last two tries, or if it is
+        one of the last of a batch that the backend has answered otherwise.
         """
         patience, now = self._patience, _now()
         if failed.is_busy:
             self._alive_at = now
-        elif tries >= patience.attempts_max and self._good_at > failed_before_at:
-            return True
-        is_silent = now - self._alive_at > patience.broken_seconds
-        if not is_silent and now - self._good_at <= patience.busy_seconds:
+            if now - self._good_at > patience.busy_seconds:
+                raise _broken(failed)
             return False
-        if self._has_answered and self._is_last() and not failed.is_busy:
-            # It has answered all the others: it is these last rows that it cannot answer.
+        if tries < patience.attempts_max:
+            return False
+        if self._good_at > failed_before_at:
+            return True
+        if now - self._alive_at <= patience.broken_seconds:
+            return False
+        if self._has_answered and self._is_last():
             return True
         raise _broken(failed)
 

@@ -12,9 +12,9 @@ from outlast.kinds.batch.requests import ColumnMapping, EndpointPath
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """How long a batch goes on asking.
 
-    A row is asked `attempts_max` times, with pauses that double from `delay_seconds`. A backend
-    that has given no good answer for `broken_seconds` is broken; one that only ever says that it is
-    busy, after `busy_seconds`. A pause longer than `pause_seconds_max` is waited for elsewhere.
+    A row is asked `attempts_max` times, with pauses that double from `delay_seconds`. If nobody has
+    had a good answer for `broken_seconds` by then, the backend is broken; one that only ever says
+    that it is busy, after `busy_seconds`. A pause longer than `pause_seconds_max` ends the attempt.
     """
 
     attempts_max: int = 6
