@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -10,16 +10,15 @@ import msgspec
 
 from outlast.engine.access import SYSTEM_TENANT
 from outlast.operations.errors import RevisionMismatch
-from outlast.operations.kind import Resource
 from outlast.resources.datasets import model
 from outlast.resources.datasets.library import delete_dataset
 from outlast.resources.datasets.publishing import DAY
 from outlast.resources.datasets.resolving import dataset_document, version_document
 from outlast.resources.datasets.upload_collecting import UploadCollector
 from outlast.resources.objects import ObjectStore
+from outlast.resources.walking import walk_resources
 from outlast.store.port import AuditEntry, CatalogStore
 
-_PAGE: Final = 200
 _CANDIDATES_MAX: Final = 10_000
 _ACTOR: Final = "outlast"
 
@@ -57,7 +56,7 @@ class Collector:
     async def collect(self) -> Collected:
         """One round over all tenants."""
         datasets = objects = uploads = 0
-        async for tenant in self._pages(SYSTEM_TENANT, "tenant"):
+        async for tenant in walk_resources(self._catalog, SYSTEM_TENANT, "tenant"):
             datasets += await self.expire(tenant.id)
             objects += await self.sweep(tenant.id)
             uploads += await self._uploads.collect(tenant.id)
@@ -70,7 +69,7 @@ class Collector:
         """Delete a tenant's temporary datasets whose time has come; how many."""
         gone = 0
         now = self._now()
-        async for dataset in self._pages(tenant, model.DATASET, temporary="true"):
+        async for dataset in walk_resources(self._catalog, tenant, model.DATASET, temporary="true"):
             expire_at = dataset_document(dataset).expire_at
             if expire_at is None or expire_at > now:
                 continue
@@ -101,7 +100,7 @@ class Collector:
     async def _delete_unnamed(self, tenant: str, candidates: set[str], before: int) -> int:
         if not candidates:
             return 0
-        async for resource in self._pages(tenant, model.VERSION):
+        async for resource in walk_resources(self._catalog, tenant, model.VERSION):
             manifest = version_document(resource).manifest
             candidates.discard(model.manifest_key(tenant, manifest.version))
             candidates.difference_update(
@@ -111,18 +110,6 @@ class Collector:
         for key in candidates:
             gone += await self._objects.delete(key, unless_modified_since=before)
         return gone
-
-    async def _pages(self, tenant: str, type: str, **fields: str) -> AsyncIterator[Resource]:
-        before_id: str | None = None
-        while True:
-            found = await self._catalog.find(
-                tenant, type, fields=fields or None, before_id=before_id, limit=_PAGE
-            )
-            for resource in found:
-                yield resource
-            if len(found) < _PAGE:
-                return
-            before_id = found[-1].id
 
 
 def _delete_old_files(folder: Path, before: int) -> int:
