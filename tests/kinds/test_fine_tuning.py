@@ -90,6 +90,7 @@ def test_a_dataset_is_exported_with_its_column(tmp_path):
         ),
         ({"train": {"dataset": "talks", "messages": "id"}}, "train.messages", "of type int64"),
         ({"validation": {"dataset": "talks"}}, "validation.messages", "no column"),
+        ({"train": {"file": FILE, "version": "a"}}, "train.version", "no versions"),
         ({"suffix": "a b"}, "suffix", "1 to 64"),
         ({"suffix": "a" * 65}, "suffix", "1 to 64"),
     ],

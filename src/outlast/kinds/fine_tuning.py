@@ -129,6 +129,8 @@ async def _rows(
 ) -> RowFiles:
     if (source.file is None) == (source.dataset is None):
         raise _invalid(field, "names either a file or a dataset")
+    if source.file is not None and source.version is not None:
+        raise _invalid(f"{field}.version", "is of a dataset; a file has no versions")
     if source.file is not None:
         return await _file_rows(catalog, source.file, field, inputs)
     wanted = Source(dataset=source.dataset or "", version=source.version)

@@ -61,6 +61,15 @@ def test_a_training_that_crashed_goes_on_from_its_last_checkpoint(model, tmp_pat
     assert [one["step"] for one in crashed.result["checkpoints"]] == [12, 16, 20]
 
 
+def test_one_that_died_after_its_last_checkpoint_has_nothing_left_to_learn(model, tmp_path):
+    training = Training(tmp_path, model, hyperparameters=QUICK | {"steps_max": 7})
+    training.attempt(1)
+    expected = training.result
+    told = training.attempt(2)
+    assert training.result == expected
+    assert told.events == told.checkpoints == []
+
+
 def test_rows_that_have_changed_meanwhile_are_learnt_from_the_beginning(model, tmp_path):
     training = Training(tmp_path, model, hyperparameters=QUICK)
     training.attempt(1, stop_at=5)

@@ -90,7 +90,9 @@ def train(plan: FineTuningPlan, context: Context) -> Finish:
     )
     trainer.remove_callback(PrinterCallback)
     try:
-        trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
+        # One that has nothing left to do, since it died after its last checkpoint, would go on.
+        if state is None or state.step < trainer.args.max_steps:
+            trainer.train(None if resumed is None else str(resumed))
     except torch.OutOfMemoryError as error:
         # As the platform knows it: what a GPU lacks is memory too.
         raise MemoryError from error
