@@ -5,9 +5,8 @@ import os
 from collections.abc import Mapping
 
 from outlast.datafolder import DataFolder
-from outlast.operations.errors import Unavailable
 from outlast.resources.objects import LocalObjects, ObjectStore
-from outlast.resources.objects.s3 import Bucket, S3Objects
+from outlast.resources.objects.s3 import Bucket, BucketFailed, S3Objects
 from outlast.settings import ObjectStoreSettings, Settings, SettingsError
 
 
@@ -29,8 +28,8 @@ async def check_objects(settings: Settings, objects: ObjectStore) -> None:
     if isinstance(objects, S3Objects):
         try:
             await objects.probe()
-        except Unavailable as error:
-            raise SettingsError(f"object_stores.{settings.objects}: {error}") from error
+        except BucketFailed as error:
+            raise SettingsError(f"object_stores.{settings.objects}: {error.reason}") from error
 
 
 def try_objects(settings: Settings) -> None:

@@ -5,7 +5,7 @@ import obstore
 import pytest
 
 from outlast.operations.errors import Unavailable
-from outlast.resources.objects.s3 import S3Objects
+from outlast.resources.objects.s3 import BucketFailed, S3Objects
 from outlast.testing.objects_contract import ObjectsContract
 
 
@@ -28,9 +28,11 @@ async def test_places_do_not_see_each_other(objects, bucket):
 
 async def test_wrong_keys_are_told_without_showing_them(bucket):
     wrong = msgspec.structs.replace(bucket, secret_key="not-the-secret")
-    with pytest.raises(Unavailable, match="refuses the keys") as caught:
+    with pytest.raises(BucketFailed) as caught:
         await S3Objects(wrong).probe()
-    assert "not-the-secret" not in str(caught.value) + repr(wrong)
+    assert "refuses the keys" in caught.value.reason
+    assert bucket.endpoint not in caught.value.message
+    assert "not-the-secret" not in caught.value.reason + repr(wrong)
 
 
 async def test_a_server_that_is_away_is_unavailable_and_not_waited_for(bucket):

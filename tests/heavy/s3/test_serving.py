@@ -129,6 +129,7 @@ def test_a_bucket_that_goes_away_is_a_503_until_it_is_back(own_s3_server, serve)
         for answer in (upload(), http.get(f"/files/{id}/content")):
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
             assert own_s3_server.secret_key not in answer.text
+            assert own_s3_server.host not in answer.text
         assert http.get(f"/files/{id}").status_code == 200
         assert len(http.get("/files").json()["files"]) == 1
         own_s3_server.start()

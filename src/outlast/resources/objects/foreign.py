@@ -14,6 +14,7 @@ from outlast.resources.objects.port import ObjectInfo
 from outlast.resources.objects.s3 import (
     DEFAULT_REGION,
     Bucket,
+    BucketFailed,
     KeysRefused,
     as_info,
     failures,
@@ -45,7 +46,7 @@ class ForeignStore:
                 async for batch in obstore.list(self._store, prefix, chunk_size=_LIST_BATCH):
                     for meta in batch:
                         yield as_info(meta)
-        except Unavailable as error:
+        except BucketFailed as error:
             raise await self._explain(error) from error
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
@@ -53,10 +54,10 @@ class ForeignStore:
         try:
             async for chunk in read_object(self._store, key):
                 yield chunk
-        except Unavailable as error:
+        except BucketFailed as error:
             raise await self._explain(error) from error
 
-    async def _explain(self, error: Unavailable) -> OutlastError:
+    async def _explain(self, error: BucketFailed) -> OutlastError:
         """Why it failed: the gate, the keys (a list that failed does not tell), or the store."""
         if self._proxy.refused is not None:
             return self._proxy.refused
@@ -66,10 +67,10 @@ class ForeignStore:
         except KeysRefused:
             return Invalid(_REFUSED)
         except NotFound:
-            return NotFound(f"the bucket is not there, or cannot be listed: {error.message}")
-        except Unavailable:
+            return NotFound(f"the bucket is not there, or cannot be listed: {error.reason}")
+        except BucketFailed:
             pass
-        return error
+        return Unavailable(f"the bucket fails: {error.reason}")
 
 
 @asynccontextmanager

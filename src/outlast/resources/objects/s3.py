@@ -1,6 +1,7 @@
 """Objects in a bucket that speaks S3."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -39,8 +40,19 @@ _DELETE_SECONDS: Final = 5.0
 _SETTLE_SECONDS: Final = 2 * _DELETE_SECONDS
 _RISK: Final = 12 * 3600 * SECOND
 
+logger = logging.getLogger(__name__)
 
-class KeysRefused(Unavailable):
+
+class BucketFailed(Unavailable):
+    """The object store does not do its work right now."""
+
+    def __init__(self, reason: str) -> None:
+        # Where the bytes of an installation lie is not for its callers: they get one sentence.
+        super().__init__()
+        self.reason = reason
+
+
+class KeysRefused(BucketFailed):
     """The object store refuses the keys."""
 
 
@@ -99,7 +111,7 @@ def open_bucket(bucket: Bucket, *, proxy_url: str | None = None, **options: Any)
 class S3Objects:
     """Objects in a bucket, below its prefix: what several machines can share.
 
-    What is unclear to the store raises Unavailable.
+    Where the bucket does not do its work, every call raises BucketFailed.
     """
 
     def __init__(self, bucket: Bucket) -> None:
@@ -107,7 +119,7 @@ class S3Objects:
         self._url = bucket.url
 
     async def probe(self) -> None:
-        """Do once what will be done with every object. Raises Unavailable."""
+        """Do once what will be done with every object. Raises BucketFailed."""
         key = f"{_INCOMING}probe-{secrets.token_hex(8)}"
         with failures(self._url):
             await obstore.put_async(self._store, key, b"probe")
@@ -117,7 +129,7 @@ class S3Objects:
             listed = {meta["path"] async for meta in self._list(_INCOMING)}
             await obstore.delete_async(self._store, [key, key + "-copy"])
         if not is_same or not {key, key + "-copy"} <= listed:
-            raise Unavailable(f"{self._url} does not give back what was stored")
+            raise BucketFailed("it does not give back what was stored")
 
     async def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
         """See ObjectStore. A large file is sent in parts, a few of them at once."""
@@ -251,7 +263,7 @@ class S3Objects:
 
 
 async def read_object(store: S3Store, key: str) -> AsyncIterator[bytes]:
-    """An object's bytes, chunk by chunk. Raises NotFound, Unavailable."""
+    """An object's bytes, chunk by chunk. Raises NotFound, BucketFailed."""
     with failures(key):
         answer = await obstore.get_async(store, key)
         async for chunk in answer.stream(min_chunk_size=CHUNK_BYTES):
@@ -266,15 +278,17 @@ def as_info(meta: "ObjectMeta") -> ObjectInfo:
 
 @contextmanager
 def failures(key: str) -> Iterator[None]:
-    """Errors of the client in our words."""
+    """Errors of the client in our words, and in the log in its own."""
     try:
         yield
     except (FileNotFoundError, NotFoundError):
         raise NotFound(f"there is no object {key}") from None
     except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise KeysRefused(f"the object store refuses the keys: {_brief(error)}") from error
+        logger.warning("a bucket refuses the keys: %s", _brief(error))
+        raise KeysRefused(f"it refuses the keys: {_brief(error)}") from error
     except (BaseError, TimeoutError) as error:
-        raise Unavailable(f"the object store failed: {_brief(error)}") from error
+        logger.warning("a bucket fails: %s", _brief(error))
+        raise BucketFailed(_brief(error)) from error
 
 
 def _brief(error: Exception) -> str:
