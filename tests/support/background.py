@@ -2,9 +2,17 @@
 
 import os
 import select
+import signal
 import socket
 import subprocess
+import sys
 import time
+
+# A run that is killed takes its servers with it: the kernel tells them when their parent dies.
+_BOUND = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, int(sys.argv[1]), 0, 0, 0);"
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
 
 
 def free_port():
@@ -16,11 +24,14 @@ def free_port():
 class Background:
     """A process with its output in a file. It is killed, and waited for, at the latest by `end`."""
 
-    def __init__(self, arguments, log, *, environment=None, stdout_piped=False):
+    def __init__(
+        self, arguments, log, *, environment=None, stdout_piped=False, last_words=signal.SIGKILL
+    ):
         self.log = log
+        bound = [sys.executable, "-c", _BOUND, int(last_words)] if sys.platform == "linux" else []
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [str(argument) for argument in arguments],
+                [str(argument) for argument in (*bound, *arguments)],
                 env=environment or os.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if stdout_piped else output,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class LiveServer:
             self.log,
             environment=inherited | self._environment,
             stdout_piped=True,
+            last_words=signal.SIGTERM,
         )
         self.started = json.loads(self.process.first_line(60))
         assert self.started["url"] == self.url
