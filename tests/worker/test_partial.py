@@ -199,6 +199,7 @@ def _broken(_checkpoint):
         (lambda _: [WholeVersion()], PartPublisher(), "dataset versions are never partial"),
         (lambda _: [object()], PartPublisher(), "not a JSON document"),
         (partial, PartPublisher(error=Conflict("the file is gone")), "the file is gone"),
+        (partial, PartPublisher(error=OSError("the disk is on fire")), "the disk is on fire"),
         (partial, PartPublisher(races=99), "at revision"),
         (partial, PartPublisher(error=ResourceExists("taken")), "taken"),
         (lambda _: [Part("a"), CatalogWrite(type="x", id="1")], None, "publishes a 'part'"),

@@ -51,24 +51,27 @@ class PartialOutput:
         [stored] = await self._equipment.store.operations.get(None, [self._operation.id])
         if stored is None or stored.checkpoint is None:
             return ()
+        # Two edges: whatever the kind's code or a publisher does, the operation comes to its end.
         try:
             publications = await self._ask(stored.checkpoint)
-        except Exception as error:
-            # An edge: it is the kind's code, and the operation must come to its end all the same.
-            logger.exception("partial output of %s", self._operation.id)
-            await self._note(describe(error))
+        except Exception as error:  # noqa: BLE001  see above
+            await self.give_up(error)
             return ()
         try:
             return await self._publish(publications, _no_workdir)
         except Unavailable:
             raise
-        except OutlastError as error:
-            await self._note(error.message)
+        except Exception as error:  # noqa: BLE001  see above
+            await self.give_up(error)
             return ()
 
-    async def give_up(self, error: OutlastError) -> None:
-        """Say that it lost every race."""
-        await self._note(error.message)
+    async def give_up(self, error: Exception) -> None:
+        """Say why nothing is published, in the operation's log and, if it is a bug, in ours."""
+        if isinstance(error, OutlastError):
+            await self._note(error.message)
+            return
+        logger.error("partial output of %s", self._operation.id, exc_info=error)
+        await self._note(describe(error))
 
     async def _ask(self, checkpoint: bytes) -> Sequence[bytes]:
         publications = await self._equipment.partials.partial(self._kind, checkpoint)
