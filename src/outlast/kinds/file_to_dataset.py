@@ -19,18 +19,12 @@ from outlast.kinds.targets import Target, new_version, target_id, targets
 from outlast.operations.errors import Fatal, Invalid, TooLarge
 from outlast.operations.kind import Catalog, Context, Finish, Kind, Prepared, Resources
 from outlast.operations.retry import RetryPolicy
-from outlast.resources.datasets.calls import GuessedFormat, ParseArguments
+from outlast.resources.datasets.calls import GuessedFormat, ParseArguments, format_of
 from outlast.resources.datasets.model import Column
 from outlast.resources.files import file_document, find_file
 
 MEMORY_BYTES: Final = 1024**3
 _FILE: Final = "file"
-_FORMATS: Final[dict[str, GuessedFormat]] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".parquet": "parquet",
-}
 
 
 class FileToDatasetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,13 +59,10 @@ async def prepare(spec: FileToDatasetSpec, catalog: Catalog) -> Prepared:
     document = file_document(await find_file(catalog, spec.file))
     inputs = {f"part-of-file-{n:05}": part.key for n, part in enumerate(document.parts)}
     target = spec.dst or Target()
-    format = spec.format
-    if format == "auto":
-        format = _FORMATS.get(Path(document.name).suffix.lower(), "auto")
     dataset = await target_id(catalog, target)
     plan = FileToDatasetPlan(
         parts=tuple(inputs),
-        format=format,
+        format=format_of(document.name, spec.format),
         dataset=dataset,
         version_name=target.version_name,
     )

@@ -14,20 +14,19 @@ empty ones are passed over. Failure codes, all of them the caller's to mend:
 import asyncio
 import os
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from outlast.executors.calls import Sandbox
 from outlast.executors.launching import Launcher
+from outlast.kinds.importing.fetching import Place, fetch_objects
 from outlast.kinds.targets import Target, new_version, target_id, targets
 from outlast.operations.errors import (
     Fatal,
     Invalid,
     InvalidSpec,
-    NotFound,
     OutboundRefused,
     TooLarge,
     Unavailable,
@@ -37,7 +36,7 @@ from outlast.operations.retry import RetryPolicy
 from outlast.outbound import Gate
 from outlast.resources.configured import INSTALLATION, InstallationDocument
 from outlast.resources.datasets import calls, model
-from outlast.resources.datasets.calls import FilesArguments, GuessedFormat, NamedFile
+from outlast.resources.datasets.calls import FilesArguments, GuessedFormat
 from outlast.resources.datasets.declaration import DeclaredColumn, check_columns
 from outlast.resources.datasets.locked_calls import LockedCalls
 from outlast.resources.datasets.model import Column, Manifest
@@ -45,19 +44,8 @@ from outlast.resources.datasets.publishing import write_dataset
 from outlast.resources.datasets.resolving import dataset_document
 from outlast.resources.intake import copy_plain
 
-if TYPE_CHECKING:
-    from outlast.resources.objects.foreign import ForeignStore
-
-OBJECTS_MAX: Final = 1000
-BYTES_MAX: Final = 16 * 1024**3
 _SEALED: Final = "sealed:"
 _URL: Final = re.compile(r"s3://[A-Za-z0-9._-]{1,255}(/[^\x00-\x1f\x7f]{0,1024})?")
-_FORMATS: Final[Mapping[str, GuessedFormat]] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".parquet": "parquet",
-}
 
 
 class ImportSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,7 +160,13 @@ async def _taken_over(catalog: Catalog, dataset: str | None) -> Sequence[Catalog
 
 async def run(plan: ImportPlan, context: Context) -> Finish:
     """Make objects of a bucket a version of a dataset."""
-    files = await _fetch_all(plan, context)
+    place = Place(
+        url=plan.url,
+        endpoint=plan.endpoint,
+        region=plan.region,
+        allow=plan.installation.outbound_allow,
+    )
+    files = await fetch_objects(place, plan.format, context)
     context.report(stage="parsing")
     arguments = FilesArguments(files=tuple(files), columns=plan.columns)
     manifest, names = await _parse(plan, arguments, context)
@@ -200,74 +194,6 @@ async def run(plan: ImportPlan, context: Context) -> Finish:
     return Finish(result=result, writes=[publication])
 
 
-async def _fetch_all(plan: ImportPlan, context: Context) -> list[NamedFile]:
-    # Only the child has the client, so that the server starts without it.
-    from outlast.resources.objects.foreign import open_foreign_store  # noqa: PLC0415
-
-    context.report(0, unit="bytes", stage="fetching")
-    bucket, prefix = _split(plan.url)
-    try:
-        async with open_foreign_store(
-            bucket,
-            gate=Gate(plan.installation.outbound_allow),
-            endpoint=plan.endpoint,
-            region=plan.region,
-            access_key=context.secrets.get("access_key"),
-            secret_key=context.secrets.get("secret_key"),
-        ) as store:
-            keys, total = await _find(store, prefix)
-            return await _fetch(store, keys, total, plan, context)
-    except OutboundRefused as error:
-        raise Fatal("outbound_refused", error.message) from error
-    except NotFound as error:
-        raise Fatal("objects_missing", error.message) from error
-    except Invalid as error:
-        raise Fatal("access_refused", error.message) from error
-
-
-async def _find(store: "ForeignStore", prefix: str) -> tuple[list[str], int | None]:
-    """The keys of the objects below a prefix, in order, and their size together."""
-    sizes: dict[str, int] = {}
-    async for info in store.list(prefix):
-        if info.bytes:
-            sizes[info.key] = info.bytes
-        if len(sizes) > OBJECTS_MAX:
-            raise _too_large(f"there are more than {OBJECTS_MAX} objects below {prefix!r}")
-    if sum(sizes.values()) > BYTES_MAX:
-        raise _too_large(f"the objects have more than {BYTES_MAX} bytes")
-    if sizes:
-        return sorted(sizes), sum(sizes.values())
-    if not prefix:
-        raise NotFound("the bucket has no objects")
-    # Nothing is below the name of an object: then it is that one, or there is none.
-    return [prefix], None
-
-
-async def _fetch(
-    store: "ForeignStore",
-    keys: Sequence[str],
-    total: int | None,
-    plan: ImportPlan,
-    context: Context,
-) -> list[NamedFile]:
-    files: list[NamedFile] = []
-    done = 0
-    for number, key in enumerate(keys):
-        path = context.workdir / f"object-{number:05}"
-        with path.open("xb") as file:
-            async for chunk in store.read(key):
-                done += len(chunk)
-                if done > BYTES_MAX:
-                    raise _too_large(f"the objects have more than {BYTES_MAX} bytes")
-                await asyncio.to_thread(file.write, chunk)
-                context.report(done, total, unit="bytes", message=key)
-        format = plan.format
-        if format == "auto":
-            format = _FORMATS.get(PurePosixPath(key).suffix.lower(), "auto")
-        files.append(NamedFile(file=path.name, name=key, format=format))
-    return files
-
-
 async def _parse(
     plan: ImportPlan, arguments: FilesArguments, context: Context
 ) -> tuple[Manifest, tuple[str, ...]]:
@@ -292,17 +218,6 @@ async def _parse(
         raise Fatal("invalid_file", error.message) from error
     finally:
         await launcher.close()
-
-
-def _split(url: str) -> tuple[str, str]:
-    """The URL of the bucket alone, and what may be a prefix or a key."""
-    scheme, _, rest = url.partition("://")
-    bucket, _, prefix = rest.partition("/")
-    return f"{scheme}://{bucket}", prefix.strip("/")
-
-
-def _too_large(message: str) -> Fatal:
-    return Fatal("result_too_large", message)
 
 
 def _invalid(field: str, message: str) -> InvalidSpec:

@@ -1,5 +1,8 @@
 """What the server asks of a locked child, in types that it can make without reading any Parquet."""
 
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Final, Literal
 
 import msgspec
@@ -18,6 +21,18 @@ PARSE_FILES: Final = f"{MODULE}:parse_files"
 PARSE_BODY: Final = f"{MODULE}:parse_body"
 READ_ROWS: Final = f"{MODULE}:read_rows"
 EXPORT: Final = f"{MODULE}:export"
+
+
+_FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
+    {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+)
+
+
+def format_of(name: str, format: GuessedFormat) -> GuessedFormat:
+    """A file's format, by its name where that is asked for and says it."""
+    if format != "auto":
+        return format
+    return _FORMATS.get(PurePosixPath(name).suffix.lower(), "auto")
 
 
 class WriteLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""What the attempt of an `import_objects` does before anything is parsed."""
