@@ -11,10 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from outlast.dialects.nebius import Nebius
+from outlast.engine.access import Verb
+from outlast.http import Parts, Site
 from outlast.http.edge import Front, Mount
 from outlast.http.faces import NATIVE_FACE, Door
 from outlast.http.profiles import plan_addresses
-from outlast.http.routing import Table
+from outlast.http.routing import Answer, Route, Table
 from outlast.settings import Profile, Settings, SettingsError, load_settings
 
 DIALECTS = ("nebius", "chainloop")
@@ -70,6 +73,43 @@ def test_a_path_leads_to_a_door(path, found, inner):
 )
 def test_a_host_name_leads_to_a_door(host, found):
     assert FRONT.enter(asked("/v1/operations", host)) == (found, "/v1/operations")
+
+
+class Rooted(Nebius):
+    """A dialect whose clients take no prefix, and send tokens in a way of their own."""
+
+    name = "rooted"
+    fixed_paths = ("/api/v9",)
+    schemes = frozenset({"Token"})
+
+
+async def test_a_dialect_that_takes_no_prefix_stands_at_the_root(serving, monkeypatch):
+    async def handle(call):
+        return Answer(body=call.principal.member.encode())
+
+    route = Route(
+        method="GET", path="/api/v9/status/{id}/", handle=handle, says="A status", verb=Verb.READ
+    )
+    dialects = {"rooted": (Rooted(), lambda parts: [route])}
+    monkeypatch.setattr("outlast.http.app.DIALECTS", dialects)
+    parts = Parts(engine=serving.engine, tokens=serving.tokens, settings=serving.settings)
+    site = Site(parts, ready=None, version="1")
+    transport = httpx.ASGITransport(site.main)
+    token = serving.texts["default", "viewer"]
+    async with httpx.AsyncClient(transport=transport, base_url="http://outlast") as client:
+        asked = {"Authorization": f"Token {token}"}
+        assert (await client.get("/api/v9/status/1/", headers=asked)).text == "viewer-1"
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert (await client.get("/api/v9/status/1/", headers=bearer)).status_code == 401
+        assert (await client.get("/api/v9/nothing")).json().keys() == {"detail"}
+        assert (await client.get("/v1/operations", headers=bearer)).status_code == 200
+        assert (await client.get("/v1/operations", headers=asked)).status_code == 401
+        assert "/api/v9" not in (await client.get("/openapi.json")).text
+        document = (await client.get("/rooted/openapi.json")).json()
+        assert (document["servers"], "/api/v9/status/{id}/" in document["paths"]) == (
+            [{"url": "/"}],
+            True,
+        )
 
 
 def test_a_profile_has_an_address_of_its_own():

@@ -68,8 +68,8 @@ class Dialect(Protocol):
 
     `schemes` are the words before a token in the Authorization header. `words` maps every state to
     the word that the wire has for it, and `final_words` are those that end a client's polling: they
-    are shown for terminal states and for no other. `fixed_paths` are what it must own at the root
-    of a listener, since its clients take no prefix; without any it is served below /NAME.
+    are shown for terminal states and for no other. It is served below /NAME; `fixed_paths` are what
+    it must also own at the root of a listener, since its clients take no prefix.
     """
 
     @property

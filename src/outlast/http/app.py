@@ -35,15 +35,18 @@ class Site:
 
     @property
     def main(self) -> Edge:
-        """The main port: the native API at its root, every dialect below its name."""
+        """The main port: the native API at its root, every dialect below its name.
+
+        What a dialect must own at the root it has there too.
+        """
         mounts: list[Mount] = []
         for dialect, _ in DIALECTS.values():
-            prefix = "" if dialect.fixed_paths else f"/{dialect.name}"
-            door = self._door(dialect.name, (self._settings.public_url or "") + (prefix or "/"))
-            mounts.extend(
-                Mount(path=path, door=door, is_kept=not prefix)
-                for path in dialect.fixed_paths or (prefix,)
-            )
+            below = f"/{dialect.name}"
+            root = (self._settings.public_url or "").rstrip("/")
+            url = root + ("/" if dialect.fixed_paths else below)
+            door = self._door(dialect.name, url)
+            mounts.append(Mount(path=below, door=door))
+            mounts.extend(Mount(path=one, door=door, is_kept=True) for one in dialect.fixed_paths)
         hosts = {
             host: self._door(profile.dialect, profile.public_url or "/")
             for profile in self._settings.profiles.values()
