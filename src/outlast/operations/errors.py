@@ -164,16 +164,14 @@ class LeaseLost(OutlastError):
 
 
 class BackendRefused(OutlastError):
-    """The model's server refuses this request.
-
-    `status` is what it answered, from 400 to 499; `retry_after` is its header as it stands.
-    """
+    """The model's server refuses this request."""
 
     code = "backend_refused"
 
     def __init__(
         self, message: str | None = None, *, status: int = 400, retry_after: str | None = None
     ) -> None:
+        # What it answered, from 400 to 499, and its header as it stands.
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
