@@ -172,6 +172,7 @@ class BackendRefused(OutlastError):
         self, message: str | None = None, *, status: int = 400, retry_after: str | None = None
     ) -> None:
         # What it answered, from 400 to 499, and its header as it stands.
+        """`status` is what it answered, 400 to 499; `retry_after` is its header as it stands."""
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
