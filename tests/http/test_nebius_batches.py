@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import openai
@@ -125,6 +126,22 @@ def test_a_cancelled_batch_leaves_what_was_done_and_a_retry_does_the_rest(client
     }
     assert done.request_counts.completed == 200
     assert all(double.seen[f"hi {one['custom_id'][1:]}"] == 1 for one in output)
+
+
+def test_a_batch_that_passes_its_deadline_expires_with_what_was_done(client, server, double):
+    double.fault = lambda asked: Fault(seconds=30) if asked.number % 8 == 0 else None
+    file = upload(client, [line(n) for n in range(200)])
+    spec = {"model": "double", "file": file.id}
+    at = datetime.now(UTC) + timedelta(seconds=5)  # noqa: TID251  a caller's deadline
+    answer = httpx.post(
+        f"http://127.0.0.1:{server.port}/v1/operations",
+        headers={"Authorization": f"Bearer {server.token}"},
+        json={"kind": "batch_inference", "spec": spec, "deadline_at": at.isoformat()},
+    )
+    done = end_of(client, client.batches.retrieve(answer.json()["id"]))
+    assert (done.status, done.errors.data[0].code) == ("expired", "deadline_exceeded")
+    assert done.expired_at >= done.expires_at
+    assert len(content(client, done.output_file_id)) == done.request_counts.completed > 0
 
 
 def test_too_many_invalid_rows_fail_with_their_lines_and_an_error_file(client, double):
