@@ -18,7 +18,7 @@ def open_objects(
         return LocalObjects(folder.objects)
     name = settings.objects
     try:
-        return S3Objects(_bucket(name, settings.object_stores[name], environment))
+        return S3Objects(_bucket(settings.object_stores[name], environment))
     except ValueError as error:
         raise SettingsError(f"object_stores.{name}: {error}") from error
 
@@ -38,15 +38,13 @@ def try_objects(settings: Settings) -> None:
     asyncio.run(check_objects(settings, objects))
 
 
-def _bucket(name: str, store: ObjectStoreSettings, environment: Mapping[str, str]) -> Bucket:
+def _bucket(store: ObjectStoreSettings, environment: Mapping[str, str]) -> Bucket:
     keys = [
-        _key(name, variable, environment)
+        _key(variable, environment)
         for variable in (store.access_key_variable, store.secret_key_variable)
     ]
     if keys.count(None) == 1:
-        raise SettingsError(
-            f"object_stores.{name}: access_key_variable and secret_key_variable belong together"
-        )
+        raise ValueError("access_key_variable and secret_key_variable belong together")
     return Bucket(
         url=store.url,
         endpoint=store.endpoint,
@@ -56,9 +54,9 @@ def _bucket(name: str, store: ObjectStoreSettings, environment: Mapping[str, str
     )
 
 
-def _key(name: str, variable: str | None, environment: Mapping[str, str]) -> str | None:
+def _key(variable: str | None, environment: Mapping[str, str]) -> str | None:
     if variable is None:
         return None
     if not environment.get(variable):
-        raise SettingsError(f"object_stores.{name}: the variable {variable} is not set")
+        raise ValueError(f"the variable {variable} is not set")
     return environment[variable]
