@@ -101,6 +101,8 @@ def test_batches_are_listed_newest_first_in_pages_and_by_file(client):
     assert [one.id for one in of_file.data] == [made[1].id]
     none = client.batches.list(extra_query={"ai_project_id": "nowhere"})
     assert (none.data, none.has_more) == ([], False)
+    with pytest.raises(openai.UnprocessableEntityError):
+        client.batches.list(after="nobody")
 
 
 def test_a_cancelled_batch_leaves_what_was_done_and_a_retry_does_the_rest(client, server, double):

