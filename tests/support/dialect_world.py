@@ -1,18 +1,25 @@
 """A server over a store whose clock and ids are the same in every run, for golden files."""
 
+import json
 from typing import Any
 
 import httpx
 import msgspec
-from nebius_examples import EXAMPLES
+from datasets_for_tests import stream
+from nebius_examples import DATASET, EXAMPLES
+from serving import OwnSandbox
 
 from outlast.engine import Engine, Hub, Principal, Role, Wish
 from outlast.engine.tokens import Tokens
 from outlast.http import Parts, Site
+from outlast.http.nebius.datasets import READER
 from outlast.operations import transitions
 from outlast.operations.errors import InvalidSpec, NotFound
 from outlast.operations.failure import Failure
 from outlast.operations.kind import Kind
+from outlast.resources.datasets import Datasets, Publisher, Uploads
+from outlast.resources.datasets.parser import Parser
+from outlast.resources.objects import LocalObjects
 from outlast.settings import Limits, Settings
 from outlast.store.port import Change, Claim
 from outlast.store.sqlite import SqliteStore
@@ -35,7 +42,9 @@ class World:
     def __init__(self, folder):
         self.clock = ManualClock(1_760_109_124_250_000)
         self.store = SqliteStore(folder / "outlast.db", clock=self.clock)
+        self.folder = folder
         self.id = ""
+        self.dataset_id = ""
 
     async def open(self):
         await self.store.open()
@@ -52,7 +61,14 @@ class World:
             role: (await tokens.create(ADA, role, member=f"{role}-1"))[1]
             for role in (Role.VIEWER, Role.ADMIN)
         }
-        parts = Parts(engine=self.engine, tokens=tokens, settings=settings)
+        self.datasets, uploads = self._datasets()
+        parts = Parts(
+            engine=self.engine,
+            tokens=tokens,
+            settings=settings,
+            datasets=self.datasets,
+            uploads=uploads,
+        )
         site = Site(parts, ready=self._ready, version="1")
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(site.main), base_url="http://outlast"
@@ -63,19 +79,29 @@ class World:
         await self.store.close()
 
     async def ask(self, request):
-        """Send a golden's request; {id} in its path is the last operation that was made."""
+        """Send a golden's request; {id} in its path is the last operation, {dataset} a dataset."""
         role = request["headers"].pop("role", "admin")
         if role in self.tokens:
             request["headers"]["Authorization"] = f"Bearer {self.tokens[role]}"
-        request["url"] = request["url"].replace("{id}", self.id)
+        url = request["url"].replace("{id}", self.id).replace("{dataset}", self.dataset_id)
+        request["url"] = url
         return await self.client.request(**request)
 
     async def prepare(self, given):
-        """Make what is given: "KIND STATE", several with commas, a second apart."""
+        """Make what is given: "KIND STATE" or "dataset", several with commas, a second apart."""
         for words in filter(None, given.split(", ")):
             kind, _, state = words.partition(" ")
-            await self.make(kind, state)
+            if kind == "dataset":
+                await self.make_dataset()
+            else:
+                await self.make(kind, state)
             self.clock.advance(1)
+
+    async def make_dataset(self):
+        """A dataset with two rows."""
+        body = stream(json.dumps(DATASET).encode())
+        made = await self.datasets.create_from_body(ADA, body, READER, 10_000)
+        self.dataset_id = made.id
 
     async def make(self, kind, state):
         spec = EXAMPLES[kind].spec if kind in EXAMPLES else {}
@@ -104,6 +130,17 @@ class World:
         change = Change(id=operation.id, tenant=None, decide=decide)
         [answer] = await self.store.operations.apply([change])
         assert not isinstance(answer, Exception), answer
+
+    def _datasets(self):
+        objects = LocalObjects(self.folder / "objects")
+        spool = {"spool": self.folder / "spool"}
+        publisher = Publisher(
+            self.store.catalog, objects, now=self.store.operations.now, temporary_days=7, **spool
+        )
+        sandbox = OwnSandbox(self.folder / "calls")
+        parser = Parser(sandbox, objects, upload_bytes_max=100_000, **spool)
+        datasets = Datasets(self.store, publisher, parser)
+        return datasets, Uploads(self.store, objects, datasets, upload_bytes_max=100_000, **spool)
 
     def _kind(self, name):
         async def run(spec, context): ...

@@ -70,3 +70,18 @@ EXAMPLES = {
         result={"file": "06EV0000000000000FR0", "name": "ds3.jsonl", "bytes": 3, "rows": 1},
     ),
 }
+
+DATASET = {
+    "name": "my prompts",
+    "folder": "/some/folder",
+    "schema": [
+        {"name": "messages", "type": {"name": "json"}},
+        {"name": "custom_id", "type": {"name": "option", "item": {"name": "string"}}},
+    ],
+    "rows": [
+        {"messages": [{"role": "user", "content": "Hi"}], "custom_id": "a"},
+        {"messages": []},
+    ],
+    "ai_project_id": "example_project",
+}
+"""A dataset to create."""
