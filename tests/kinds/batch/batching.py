@@ -7,6 +7,7 @@ import msgspec
 
 from outlast.inference.models import BackendDocument
 from outlast.kinds import batch_inference
+from outlast.kinds.batch.record import Checkpoint, chunk_names
 from outlast.operations.kind import Resource
 from outlast.resources.datasets.model import (
     DATASET,
@@ -101,9 +102,10 @@ def run_file(folder, lines, url, *, parts=1, backend_fields=None, **options):
 
 
 def stream(result, name):
-    """The lines of the output or the errors of a run, decoded."""
-    chunks = [content for file, content in sorted(result.files.items()) if file.startswith(name)]
-    return [json.loads(line) for line in b"".join(chunks).splitlines()]
+    """The lines of the output or the errors that the last checkpoint of a run counts, decoded."""
+    checkpoint = msgspec.convert(result.checkpoints[-1], Checkpoint)
+    content = b"".join(result.files[chunk] for chunk in chunk_names(checkpoint, name))
+    return [json.loads(line) for line in content.splitlines()]
 
 
 def ids(lines):

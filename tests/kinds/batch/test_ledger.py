@@ -27,7 +27,8 @@ class Files:
 class Context:
     """A handler's Context, as far as a ledger needs one."""
 
-    def __init__(self, workdir, files=None, last_checkpoint=None):
+    def __init__(self, workdir, files=None, last_checkpoint=None, attempt=1):
+        self.attempt = attempt
         self.operation_id = "06EV00000000000000R0"
         self.workdir = workdir
         workdir.mkdir()
@@ -56,10 +57,10 @@ async def test_what_a_checkpoint_counts_is_in_the_files(tmp_path):
     assert saved["counts"] == {"total": 0, "completed": 3, "failed": 1, "invalid": 0}
     assert (saved["through"], saved["beyond"]) == (2, "6")
     assert context.files.stored == {
-        "output-00000.jsonl": b"line 1\nline 2\nline 4\n",
-        "errors-00000.jsonl": b"bad 5\n",
+        "output-00000-1.jsonl": b"line 1\nline 2\nline 4\n",
+        "errors-00000-1.jsonl": b"bad 5\n",
     }
-    assert saved["output"] == {"full": 0, "bytes": 21}
+    assert saved["output"] == {"full": [], "bytes": 21, "attempt": 1}
 
 
 async def test_nothing_new_makes_no_checkpoint(tmp_path):
@@ -77,14 +78,17 @@ async def test_the_next_attempt_goes_on_behind_what_the_checkpoint_counts(tmp_pa
         ledger.finish(number, "completed", b"line %d" % number)
     await ledger.flush()
     # Stored, and not counted: the attempt was killed before its checkpoint.
-    context.files.stored["output-00000.jsonl"] += b"line 4\n"
+    context.files.stored["output-00000-1.jsonl"] += b"line 4\n"
     again, other = await opened(
-        tmp_path, "second", files=context.files, last_checkpoint=context.saved[-1]
+        tmp_path, "second", files=context.files, last_checkpoint=context.saved[-1], attempt=2
     )
     assert [number for number in range(1, 6) if again.is_finished(number)] == [1, 3]
     again.finish(2, "completed", b"line 2")
     await again.flush()
-    assert context.files.stored["output-00000.jsonl"] == b"line 1\nline 3\nline 2\n"
+    # What the killed attempt stores too late does no harm.
+    context.files.stored["output-00000-1.jsonl"] += b"line 5\n"
+    [name] = chunk_names(again.checkpoint, "output")
+    assert context.files.stored[name] == b"line 1\nline 3\nline 2\n"
     assert other.saved[-1]["through"] == 3
     assert other.saved[-1]["counts"]["completed"] == 3
 
@@ -96,7 +100,7 @@ async def test_a_full_chunk_is_never_written_again(tmp_path, monkeypatch):
         ledger.finish(number, "completed", b"%05d" % number)
         await ledger.flush()
     names = chunk_names(ledger.checkpoint, "output")
-    assert names == ("output-00000.jsonl", "output-00001.jsonl", "output-00002.jsonl")
+    assert names == ("output-00000-1.jsonl", "output-00001-1.jsonl", "output-00002-1.jsonl")
     assert b"".join(context.files.stored[name] for name in names) == (
         b"00001\n00002\n00003\n00004\n00005\n"
     )

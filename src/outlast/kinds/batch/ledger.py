@@ -71,10 +71,10 @@ class Ledger:
         """Get the last chunks, cut to what the checkpoint counts."""
         for stream in PURPOSES:
             chunks = chunks_of(self._checkpoint, stream)
-            path = self._path(stream, chunks.full)
+            path = self._path(stream, chunks)
             path.touch()
             if chunks.bytes:
-                name = chunk_name(stream, chunks.full)
+                name = chunk_name(stream, len(chunks.full), chunks.attempt)
                 if not await asyncio.to_thread(self._context.files.get, name, path):
                     raise Fatal("files_lost", f"the operation's file {name!r} is gone")
                 with path.open("r+b") as file:
@@ -165,17 +165,18 @@ class Ledger:
         chunks = chunks_of(self._checkpoint, stream)
         if not lines:
             return chunks
-        path = self._path(stream, chunks.full)
+        path = self._path(stream, chunks)
         size = await asyncio.to_thread(_append_lines, path, lines)
-        name = chunk_name(stream, chunks.full)
-        await asyncio.to_thread(self._context.files.put, name, path)
+        await asyncio.to_thread(self._context.files.put, path.name, path)
+        attempt = self._context.attempt
         if size < CHUNK_BYTES:
-            return Chunks(full=chunks.full, bytes=size)
+            return Chunks(full=chunks.full, bytes=size, attempt=attempt)
         path.unlink()
-        return Chunks(full=chunks.full + 1)
+        return Chunks(full=[*chunks.full, attempt])
 
-    def _path(self, stream: Stream, number: int) -> Path:
-        return self._context.workdir / chunk_name(stream, number)
+    def _path(self, stream: Stream, chunks: Chunks) -> Path:
+        """Where this attempt writes the chunk that is not full."""
+        return self._context.workdir / chunk_name(stream, len(chunks.full), self._context.attempt)
 
 
 def _append_lines(path: Path, lines: Sequence[bytes]) -> int:

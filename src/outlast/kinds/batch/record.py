@@ -35,10 +35,14 @@ class Usage(msgspec.Struct):
 
 
 class Chunks(msgspec.Struct):
-    """The chunks of a file: `full` ones, and `bytes` of one more."""
+    """The chunks of a file: the attempt that wrote each full one, and `bytes` of one more.
 
-    full: int = 0
+    No attempt writes over a chunk of another, which may be late with its own.
+    """
+
+    full: list[int] = []
     bytes: int = 0
+    attempt: int = 0
 
 
 class Checkpoint(msgspec.Struct, kw_only=True):
@@ -77,8 +81,8 @@ def published_files(checkpoint: Checkpoint, *, is_partial: bool = False) -> Sequ
 def chunk_names(checkpoint: Checkpoint, stream: Stream) -> tuple[str, ...]:
     """The operation's files that hold a stream, in order."""
     chunks = chunks_of(checkpoint, stream)
-    count = chunks.full + (chunks.bytes > 0)
-    return tuple(chunk_name(stream, number) for number in range(count))
+    attempts = [*chunks.full, chunks.attempt] if chunks.bytes else chunks.full
+    return tuple(chunk_name(stream, number, attempt) for number, attempt in enumerate(attempts))
 
 
 def chunks_of(checkpoint: Checkpoint, stream: Stream) -> Chunks:
@@ -86,6 +90,6 @@ def chunks_of(checkpoint: Checkpoint, stream: Stream) -> Chunks:
     return checkpoint.output if stream == "output" else checkpoint.errors
 
 
-def chunk_name(stream: Stream, number: int) -> str:
+def chunk_name(stream: Stream, number: int, attempt: int) -> str:
     """What the operation calls a chunk."""
-    return f"{stream}-{number:05}.jsonl"
+    return f"{stream}-{number:05}-{attempt}.jsonl"
