@@ -1,3 +1,4 @@
+import asyncio
 import os
 
 import pytest
@@ -176,6 +177,19 @@ async def test_an_hour_that_is_over_becomes_one_segment_and_the_old_objects_go_a
     clock.now = IN_FAR_FUTURE
     await bench.keeper.sweep("default")
     assert await bench.objects_of() == [segment.key]
+
+
+async def test_two_processes_that_merge_the_same_segments_lose_and_double_nothing(bench, clock):
+    texts = [str(number) for number in range(10)]
+    for text in texts:
+        await bench.say(text)
+        await bench.log.publish()
+    clock.now += HOUR
+
+    await asyncio.gather(*(bench.keeper.merge_past("default") for _ in range(4)))
+
+    assert await bench.said() == texts
+    assert len(await bench.segments()) == 1
 
 
 async def test_the_hours_of_a_day_that_is_over_become_one_segment(bench, clock, tenant):
