@@ -45,7 +45,7 @@ def test_a_code_is_a_lower_case_word(error):
 @pytest.mark.parametrize("error", CLASSES, ids=lambda one: one.__name__)
 def test_the_docstring_is_the_default_message(error):
     assert "__doc__" in vars(error)
-    assert error.__doc__.endswith(".")
+    assert error.__doc__.strip().endswith(".")
     assert str(error()) == error().message == error.__doc__.splitlines()[0]
 
 
