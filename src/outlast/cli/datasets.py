@@ -41,7 +41,10 @@ def list_datasets(session: Session) -> None:
         return
     screen.table(
         ["name", "id", "current version", "updated"],
-        [(one.name, one.id, one.current_version, age(one.updated_at)) for one in found],
+        [
+            (one.title or one.name, one.id, one.current_version, age(one.updated_at))
+            for one in found
+        ],
     )
 
 

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from outlast.operations import ids
+
 PATH = "/nebius/v1/datasets"
 ENDED = {"READY", "FAILED"}
 
@@ -146,6 +148,21 @@ def test_many_bytes_are_fetched_and_a_deleted_dataset_stays_deleted(http, place,
     other = ended(http, create(http, place))
     assert other["status"] == "READY"
     assert http.get(f"{PATH}/{id}").status_code == 404
+
+
+def test_a_retry_fills_the_dataset_that_its_parent_could_not(http, place, put):
+    failed = ended(http, create(http, place))
+    assert failed["status"] == "FAILED"
+    native = http.get(f"/v1/datasets/{ids.from_hex(failed['id'])}").json()
+    assert (native["status"], native["title"]) == ("failed", "imported")
+    put("a.jsonl", b'{"n":1}\n')
+    answer = http.post(f"/v1/operations/{native['operation_id']}/retry")
+    assert answer.is_success, answer.text
+    end = time.monotonic() + 30
+    while (dataset := ended(http, failed["id"]))["status"] != "READY":
+        assert time.monotonic() < end, dataset
+        time.sleep(0.1)
+    assert rows(http, failed["id"]) == [{"n": 1}]
 
 
 def test_another_place_of_this_network_is_refused_at_once(http, place):
