@@ -34,6 +34,7 @@ from outlast.store.port import Store
 from outlast.store.postgres import PostgresStore
 from outlast.store.sqlite import SqliteStore
 
+_FIRST_COLLECT_SECONDS: Final = 60.0
 _COLLECT_SECONDS: Final = 3600.0
 _BODY_READERS: Final = ("outlast.dialects.nebius.datasets",)
 """What knows the bodies that bring rows: a locked child has it before it is locked."""
@@ -129,13 +130,15 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     async def collect(self) -> None:
-        """Collect garbage once an hour, for ever."""
+        """Collect garbage soon after the start, then once an hour, for ever."""
         now = self.store.operations.now
         collector = Collector(self.store.catalog, self.objects, now=now, spool=self.folder.spool)
         files = FileCollector(self.store.catalog, self.objects, now=now)
         models = ModelCollector(self.store.catalog, self.objects, now=now)
+        pause = _FIRST_COLLECT_SECONDS
         while True:
-            await asyncio.sleep(_COLLECT_SECONDS)
+            await asyncio.sleep(pause)
+            pause = _COLLECT_SECONDS
             try:
                 collected = await collector.collect()
                 of_files = await files.collect()
