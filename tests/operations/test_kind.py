@@ -3,7 +3,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from outlast.operations.kind import CatalogWrite, Finish, Kind, Prepared, Resource, Resources
+from outlast.operations.errors import Invalid
+from outlast.operations.kind import (
+    CONFIGURED_TYPES,
+    CatalogWrite,
+    Finish,
+    Kind,
+    Prepared,
+    Resource,
+    Resources,
+)
 from outlast.operations.retry import RetryPolicy
 
 
@@ -134,3 +143,10 @@ def test_a_resource_survives_storage():
         updated_at=2,
     )
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(resource), type=Resource) == resource
+
+
+@pytest.mark.parametrize("type", CONFIGURED_TYPES)
+def test_what_comes_from_the_settings_cannot_be_written(type):
+    with pytest.raises(Invalid, match="settings"):
+        CatalogWrite(type=type, id="one", document=b"{}")
+    assert CatalogWrite(type="dataset", id="one").type == "dataset"
