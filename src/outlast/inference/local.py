@@ -79,6 +79,11 @@ def can_train() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in _TRAINING)
 
 
+def holds_model(folder: Path) -> bool:
+    """Whether a folder looks like one that transformers saved."""
+    return (folder / "config.json").is_file()
+
+
 @asynccontextmanager
 async def start_local_server(
     folder: Path,
@@ -97,6 +102,8 @@ async def start_local_server(
     """
     if not is_installed():
         raise Unavailable(NOT_INSTALLED)
+    if not await asyncio.to_thread(holds_model, folder):
+        raise Unavailable(f"model {name!r} cannot be served: its folder holds no model")
     is_adapter = tuned is not None and (tuned / ADAPTER_CONFIG).exists()
     order = LocalModelOrder(
         folder=str(folder if tuned is None or is_adapter else tuned),

@@ -12,6 +12,7 @@ import msgspec
 import torch
 from jinja2 import TemplateError
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 _CONTEXT_DEFAULT: Final = 2048
 _EMBEDDED_AT_ONCE: Final = 16
@@ -46,8 +47,7 @@ class LocalModel:
         """Load a folder, and a LoRA adapter over it. Raises OSError or ValueError."""
         safely: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         config = AutoConfig.from_pretrained(folder, **safely)
-        architectures = config.architectures or []
-        self.can_chat = any(name.endswith("ForCausalLM") for name in architectures)
+        self.can_chat = is_causal(config)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         # An adapter's folder has the tokenizer that it was trained with.
         has_own = adapter is not None and (adapter / "tokenizer_config.json").exists()
@@ -138,6 +138,12 @@ def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     ends = model.generation_config.eos_token_id
     listed = ends if isinstance(ends, list) else [ends]
     return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)
+
+
+def is_causal(config: Any) -> bool:
+    """Whether a model goes on with a text, rather than embedding it."""
+    causal = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
+    return any(name in causal for name in config.architectures or ())
 
 
 def _with_adapter(model: Any, adapter: Path) -> Any:

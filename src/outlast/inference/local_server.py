@@ -38,7 +38,10 @@ def main() -> NoReturn:
     except ImportError:
         started = Started(error=NOT_INSTALLED)
     except (OSError, ValueError) as error:
-        started = Started(error=f"{type(error).__name__}: {error}")
+        # Whoever asked need not know where the folder is.
+        told = str(error).replace(order.adapter or order.folder, "FOLDER")
+        told = told.replace(order.folder, "FOLDER")
+        started = Started(error=f"{type(error).__name__}: {told}")
     else:
         started = Started(port=listener.getsockname()[1])
     answers.buffer.write(msgspec.json.encode(started) + b"\n")

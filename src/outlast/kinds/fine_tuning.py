@@ -5,8 +5,9 @@ The rows come from a file or from a version of a dataset. The new model is named
 `ft:BASE:SUFFIX:ID`; the checkpoints that were kept on the way are models too, also when the
 operation fails or is cancelled.
 
-Failure codes, all of them the caller's to mend:
+Failure codes, the caller's to mend, but for the first, which is the operator's:
 
+    model_unusable        the folder holds no model, or none that goes on with a text
     invalid_rows          rows that do not fit; the first of them are named
     no_chat_template      conversations, for a model that has no form for them
     invalid_lora_targets  modules that the model does not have
@@ -17,6 +18,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
@@ -35,7 +37,7 @@ from outlast.kinds.tuning.plan import (
     RowFiles,
 )
 from outlast.kinds.tuning.rows import TRAINING, VALIDATION, check_rows
-from outlast.operations.errors import InvalidSpec
+from outlast.operations.errors import Fatal, InvalidSpec
 from outlast.operations.kind import Catalog, Context, Finish, Kind, Prepared
 from outlast.operations.retry import RetryPolicy
 from outlast.resources.datasets.resolving import version_document
@@ -167,6 +169,9 @@ def _invalid(field: str, message: str) -> InvalidSpec:
 def run(plan: FineTuningPlan, context: Context) -> Finish:
     """Fine-tune a local model on rows of a file or a dataset; it can be served at once."""
     context.report(stage=VALIDATING)
+    if not local.holds_model(Path(plan.folder)):
+        message = f"on this worker the folder of model {plan.base!r} holds no model"
+        raise Fatal("model_unusable", message)
     # Before the libraries are loaded, which takes many times as long.
     for name, source in ((TRAINING, plan.train), (VALIDATION, plan.validation)):
         if source is not None:

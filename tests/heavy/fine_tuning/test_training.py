@@ -196,3 +196,23 @@ def test_modules_that_the_model_does_not_have_are_refused(model, tmp_path):
     training = Training(tmp_path, model, hyperparameters=QUICK | {"lora_targets": ["nothing"]})
     training.attempt()
     assert training.outcome.failure.code == "invalid_lora_targets"
+
+
+def test_a_model_that_only_embeds_cannot_be_tuned(tmp_path):
+    tiny_model.make_embedding_model(tmp_path / "bert")
+    training = Training(tmp_path / "t", tmp_path / "bert")
+    training.attempt()
+    assert training.outcome.failure.code == "model_unusable"
+
+
+def test_a_folder_without_a_readable_model_ends_it_without_telling_where_it_is(tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for number, content in enumerate((None, "{}", '{"model_type": "unheard of"}')):
+        if content is not None:
+            (broken / "config.json").write_text(content)
+        training = Training(tmp_path / str(number), broken)
+        training.attempt()
+        failure = training.outcome.failure
+        assert (failure.code, failure.retryable) == ("model_unusable", False)
+        assert str(tmp_path) not in failure.message

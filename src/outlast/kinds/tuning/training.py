@@ -24,6 +24,7 @@ from transformers import (
 from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
 
+from outlast.inference.local_model import is_causal
 from outlast.kinds.tuning import kept
 from outlast.kinds.tuning.following import Follower
 from outlast.kinds.tuning.plan import (
@@ -68,8 +69,8 @@ def train(plan: FineTuningPlan, context: Context) -> Finish:
     """Check the rows, train, and name what shall be published. Raises Fatal, CancelledError."""
     _settle_in(plan)
     origin = _place(plan, context)
-    tokenizer = AutoTokenizer.from_pretrained(origin.tokenizer, **_SAFELY)
-    rows = _read_rows(plan, origin, tokenizer, context)
+    config, tokenizer = _open(plan, origin)
+    rows = _read_rows(plan, config, tokenizer, context)
     state, resumed = _resumed(rows, context)
     steps = math.ceil(rows.train.rows / plan.hyperparameters.batch_size)
     follower = Follower(
@@ -119,9 +120,23 @@ def _place(plan: FineTuningPlan, context: Context) -> Origin:
     return Origin(folder=tuned, adapter=None)
 
 
-def _read_rows(plan: FineTuningPlan, origin: Origin, tokenizer: Any, context: Context) -> Rows:
-    config = AutoConfig.from_pretrained(origin.folder, **_SAFELY).get_text_config()
-    room = getattr(config, "max_position_embeddings", None) or _CONTEXT_TOKENS_MAX
+def _open(plan: FineTuningPlan, origin: Origin) -> tuple[Any, Any]:
+    """The model's configuration and its tokenizer. Raises Fatal."""
+    try:
+        config = AutoConfig.from_pretrained(origin.folder, **_SAFELY)
+        tokenizer = AutoTokenizer.from_pretrained(origin.tokenizer, **_SAFELY)
+    except (OSError, ValueError) as error:
+        told = str(error).replace(plan.folder, "FOLDER")
+        raise Fatal("model_unusable", f"model {plan.base!r} cannot be read: {told}") from error
+    if not is_causal(config):
+        raise Fatal(
+            "model_unusable", f"{plan.base!r} does not go on with texts: it cannot learn to"
+        )
+    return config, tokenizer
+
+
+def _read_rows(plan: FineTuningPlan, config: Any, tokenizer: Any, context: Context) -> Rows:
+    room = getattr(config.get_text_config(), "max_position_embeddings", None) or _CONTEXT_TOKENS_MAX
     tokens = min(plan.hyperparameters.context_tokens or _CONTEXT_TOKENS_MAX, room)
     maker = RowTokenizer(tokenizer, tokens)
     train = maker.tokenize(plan.train, TRAINING, context)
