@@ -65,29 +65,34 @@ class FileRoutes:
 
     def routes(self) -> list[Route]:
         """The routes, documented."""
+        return [self._uploading(), *self._of_files()]
+
+    def _uploading(self) -> Route:
+        return Route(
+            method="POST",
+            path="/v1/files",
+            handle=self._create,
+            says="Upload a file",
+            verb=Verb.SUBMIT,
+            query=(
+                Parameter(name="name", schema=_TEXT, says="What it is called."),
+                Parameter(name="purpose", schema=_PURPOSE, says="What it is for."),
+                Parameter(name="project", schema=_TEXT, says="The project it belongs to."),
+                Parameter(
+                    name="expire_seconds",
+                    schema={"type": "number", "exclusiveMinimum": 0},
+                    says="How long it is kept; else until it is deleted.",
+                ),
+            ),
+            body=bytes,
+            body_media=(OCTETS, MULTIPART),
+            answers={201: FileView},
+            errors=CREATE_ERRORS,
+        )
+
+    def _of_files(self) -> list[Route]:
         path, one = "/v1/files", "/v1/files/{id}"
         return [
-            Route(
-                method="POST",
-                path=path,
-                handle=self._create,
-                says="Upload a file",
-                verb=Verb.SUBMIT,
-                query=(
-                    Parameter(name="name", schema=_TEXT, says="What it is called."),
-                    Parameter(name="purpose", schema=_PURPOSE, says="What it is for."),
-                    Parameter(name="project", schema=_TEXT, says="The project it belongs to."),
-                    Parameter(
-                        name="expire_seconds",
-                        schema={"type": "number", "exclusiveMinimum": 0},
-                        says="How long it is kept; else until it is deleted.",
-                    ),
-                ),
-                body=bytes,
-                body_media=(OCTETS, MULTIPART),
-                answers={201: FileView},
-                errors=CREATE_ERRORS,
-            ),
             Route(
                 method="GET",
                 path=path,

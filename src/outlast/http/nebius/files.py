@@ -56,7 +56,10 @@ class FileRoutes:
 
     def routes(self) -> list[Route]:
         """The routes, documented."""
-        path, one = "/v1/files", "/v1/files/{file_id}"
+        return [*self._of_all(), *self._of_one()]
+
+    def _of_all(self) -> list[Route]:
+        path = "/v1/files"
         return [
             Route(
                 method="POST",
@@ -79,6 +82,11 @@ class FileRoutes:
                 query=_LIST,
                 answers={200: FileList},
             ),
+        ]
+
+    def _of_one(self) -> list[Route]:
+        one = "/v1/files/{file_id}"
+        return [
             Route(
                 method="GET",
                 path=one,
