@@ -13,7 +13,7 @@ ROWS = 1500
 KILLS = 8  # fewer than a batch has attempts
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_every_row_is_there_once_after_random_kills(tmp_path, seed):
     chance = random.Random(seed)
     with ModelDouble(key=KEY) as double:
