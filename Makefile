@@ -42,7 +42,7 @@ TORCH := torch==2.13.0  # by pip alone: which of its builds fits is the machine'
 
 test-heavy: $(if $(filter Linux,$(shell uname)),.venv-heavy/.ready)  ## tests with a real S3 server, real weights and training (Linux; 2.3 GB in .venv-heavy)
 ifeq ($(shell uname),Linux)
-	$(HEAVY)/pytest tests/heavy
+	$(HEAVY)/pytest tests/heavy --timeout 300
 else
 	@echo "test-heavy: Linux only"
 endif
