@@ -121,8 +121,10 @@ class Follower(TrainerCallback):  # type: ignore[misc]  # mypy runs without the 
         self._context.report(state.global_step, state.max_steps, unit="steps", stage="training")
 
     def _note(self, logs: Mapping[str, Any], names: Mapping[str, str]) -> None:
-        known = {names[name]: float(logs[name]) for name in names if name in logs}
-        self.metrics = self.metrics | known
+        told = {names[name]: float(logs[name]) for name in names if name in logs}
+        others = {name: value for name, value in self.metrics.items() if name not in told}
+        # A gradient may be infinite for a step; no document can hold that.
+        self.metrics = others | {k: value for k, value in told.items() if math.isfinite(value)}
 
     def _tell(self, type: str, state: Any, names: Mapping[str, str]) -> None:
         data = {name: self.metrics[name] for name in names.values() if name in self.metrics}
