@@ -8,6 +8,7 @@ import pytest
 from batching import KIND, backend, dataset, ids, request, run_file, stream
 from model_double import Fault, reply_to
 
+from outlast.operations.errors import Unavailable
 from outlast.testing.running import run_kind
 
 
@@ -385,3 +386,16 @@ def test_the_table_says_what_was_asked_and_answered(tmp_path, double, concurrenc
     assert (rows["c4"]["status"], rows["c4"]["completion"]) == ("failed", None)
     assert rows[None]["status"] == "invalid"
     assert Counter(row["status"] for row in read) == {"completed": 11, "failed": 1, "invalid": 1}
+
+
+@pytest.mark.parametrize("lines", [[request(n) for n in range(50)], ["no request"] * 50])
+def test_a_store_that_takes_nothing_ends_the_attempt_rather_than_hold_it(
+    tmp_path, double, monkeypatch, lines
+):
+    def put(*_):
+        raise Unavailable("the disk is full")
+
+    monkeypatch.setattr("outlast.testing.running.FolderFiles.put", put)
+    monkeypatch.setattr("outlast.kinds.batch.ledger.BUFFER_BYTES_MAX", 10)
+    done = run_file(tmp_path, lines, double.url)
+    assert "the disk is full" in done.failure.message

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class BatchRun:
         self._ledger = Ledger(context, source=plan.source)
         self._counts = self._ledger.counts
         self._writer = AnswerWriter(self._ledger.checkpoint.name)
+        self._stage = "validating"
         self._is_exhausted = False
 
     async def run(self) -> Finished:
@@ -87,7 +88,11 @@ class BatchRun:
 
     async def _refuse(self, checked: Checked, verdict: str) -> None:
         """Name every bad row in the error file, and fail."""
-        flushing = asyncio.create_task(self._ledger.keep_flushing(self._report))
+        await self._beside_flushing(self._tell_bad_rows(checked, verdict))
+        counts = msgspec.to_builtins(self._counts)
+        raise Fatal("invalid_rows", verdict, details={"counts": counts, **checked.told})
+
+    async def _tell_bad_rows(self, checked: Checked, verdict: str) -> None:
         if not self._counts.finished:
             self._ledger.note(self._writer.write_refusal(0, None, verdict))
         for number, line in self._remaining:
@@ -98,10 +103,6 @@ class BatchRun:
                 self._finish_bad(number, bad)
             else:
                 self._ledger.pass_over(number)
-        self._ledger.close()
-        await flushing
-        counts = msgspec.to_builtins(self._counts)
-        raise Fatal("invalid_rows", verdict, details={"counts": counts, **checked.told})
 
     async def _ask(self, checked: Checked) -> None:
         model = self._plan.model
@@ -110,21 +111,28 @@ class BatchRun:
         async with self._endpoint(model) as endpoint:
             self._caller = self._caller_of(model, endpoint)
             self._model = endpoint.model
-            flushing = asyncio.create_task(self._ledger.keep_flushing(self._report))
-            asking = asyncio.create_task(self._work_together(model.concurrency, checked))
+            self._stage = "running"
             self._report()
             try:
-                await asyncio.wait({asking, flushing}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                asking.cancel()
-                await asyncio.wait({asking})
-                self._ledger.close()
-                await asyncio.wait({flushing})
-        flushing.result()
+                await self._beside_flushing(self._work_together(model.concurrency, checked))
+            except BackendBroken as broken:
+                raise Retry(
+                    broken.after_seconds, code=broken.code, message=broken.message
+                ) from broken
+
+    async def _beside_flushing(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do some work while what it finishes becomes durable; all of it, however the work ends."""
+        flushing = asyncio.create_task(self._ledger.keep_flushing(self._report))
+        working = asyncio.create_task(work)
         try:
-            asking.result()
-        except BackendBroken as broken:
-            raise Retry(broken.after_seconds, code=broken.code, message=broken.message) from broken
+            await asyncio.wait({working, flushing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            working.cancel()
+            await asyncio.wait({working})
+            self._ledger.close()
+            await asyncio.wait({flushing})
+        flushing.result()
+        working.result()
 
     def _endpoint(self, model: ServedModel) -> AbstractAsyncContextManager[Endpoint]:
         if model.url is None:
@@ -205,7 +213,7 @@ class BatchRun:
             counts.finished,
             counts.total,
             unit="rows",
-            stage="running",
+            stage=self._stage,
             message=f"{counts.completed} completed, {counts.failed} failed, "
             f"{counts.invalid} invalid",
         )
