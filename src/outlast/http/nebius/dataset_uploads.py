@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from outlast.dialects.nebius import datasets as wire
+from outlast.dialects.nebius import dataset_uploads as wire
 from outlast.dialects.nebius.ids import read_id
 from outlast.engine.access import Verb
 from outlast.http.multipart import MULTIPART, Form
