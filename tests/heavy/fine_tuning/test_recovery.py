@@ -55,6 +55,15 @@ def test_an_attempt_that_is_killed_is_followed_by_one_that_goes_on(client, serve
     assert result["train_loss"] == whole[STEPS]
 
 
+def test_one_whose_server_is_killed_goes_on_when_it_is_back(client, server, whole):
+    handle = client.submit("fine_tuning", SPEC)
+    wait_for_step(client, handle, STEPS // 2)
+    server.process.end()
+    server.start()
+    assert handle.result(240)["train_loss"] == whole[STEPS]
+    assert losses(client, handle.id) == whole
+
+
 def test_one_that_is_cancelled_at_half_goes_on_when_it_is_retried(client, whole):
     handle = client.submit("fine_tuning", SPEC)
     wait_for_step(client, handle, STEPS // 2)
