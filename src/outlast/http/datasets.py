@@ -1,22 +1,29 @@
 """Datasets: tables of immutable versions."""
 
-from collections.abc import Sequence
 from typing import Final, cast, get_args
 
 import msgspec
 
 from outlast.engine.access import Verb
+from outlast.http.dataset_views import (
+    DatasetsView,
+    DatasetView,
+    RowsView,
+    VersionsView,
+    VersionView,
+    dataset_view,
+    version_view,
+)
 from outlast.http.errors import UnsupportedMediaType
 from outlast.http.listing import PAGE, PAGE_SIZE
 from outlast.http.paging import page_position, page_token
 from outlast.http.parsing import check_encoding, parse_integer, read_json, upload_chunks
-from outlast.http.rendering import Instant, encode, instant
+from outlast.http.rendering import encode
 from outlast.http.routing import Answer, Call, Parameter, Route
 from outlast.http.streaming import begin
 from outlast.operations.errors import Invalid, InvalidPageToken
-from outlast.resources.datasets import Column, Dataset, Datasets, Version
+from outlast.resources.datasets import Datasets
 from outlast.resources.datasets.calls import Format
-from outlast.resources.datasets.model import DatasetStatus
 from outlast.settings import Limits
 
 ROWS_MAX: Final = 1000
@@ -42,66 +49,6 @@ class DatasetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A dataset to create."""
 
     name: str
-
-
-class DatasetView(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset. `current_version` is null until something was published.
-
-    `operation_id` is what makes its first version, and `error` says why that failed.
-    """
-
-    id: str
-    name: str
-    current_version: str | None
-    created_at: Instant
-    updated_at: Instant
-    created_by: str
-    is_temporary: bool
-    status: DatasetStatus
-    error: str | None
-    operation_id: str | None
-    title: str | None
-    folder: str | None
-    project: str | None
-
-
-class DatasetsView(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of datasets, newest first."""
-
-    datasets: Sequence[DatasetView]
-    next_page_token: str | None
-
-
-class VersionView(msgspec.Struct, frozen=True, kw_only=True):
-    """An immutable version. `parts` counts its files; `operation_id` is what published it."""
-
-    dataset_id: str
-    version: str
-    name: str | None
-    rows: int
-    bytes: int
-    columns: Sequence[Column]
-    parts: int
-    created_at: Instant
-    created_by: str
-    operation_id: str | None
-
-
-class VersionsView(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of versions, newest first."""
-
-    versions: Sequence[VersionView]
-    next_page_token: str | None
-
-
-class RowsView(msgspec.Struct, frozen=True, kw_only=True):
-    """Some rows of a version, of `total`."""
-
-    version: str
-    columns: Sequence[Column]
-    rows: msgspec.Raw
-    offset: int
-    total: int
 
 
 class DatasetRoutes:
@@ -272,7 +219,7 @@ class DatasetRoutes:
         dataset = await self._datasets.create(call.principal, body.name, call.request_id)
         return Answer(
             status=201,
-            body=encode(_dataset(dataset)),
+            body=encode(dataset_view(dataset)),
             headers=[(b"location", f"/v1/datasets/{dataset.id}".encode())],
         )
 
@@ -285,13 +232,13 @@ class DatasetRoutes:
         page = found[:limit]
         next_token = page_token(page[-1].id, bound_to) if len(found) > limit else None
         listed = DatasetsView(
-            datasets=[_dataset(dataset) for dataset in page], next_page_token=next_token
+            datasets=[dataset_view(dataset) for dataset in page], next_page_token=next_token
         )
         return Answer(body=encode(listed))
 
     async def _get(self, call: Call) -> Answer:
         return Answer(
-            body=encode(_dataset(await self._datasets.get(call.principal, call.params["ref"])))
+            body=encode(dataset_view(await self._datasets.get(call.principal, call.params["ref"])))
         )
 
     async def _delete(self, call: Call) -> Answer:
@@ -314,7 +261,7 @@ class DatasetRoutes:
         location = f"/v1/datasets/{version.dataset_id}/versions/{version.version}"
         return Answer(
             status=201,
-            body=encode(_version(version)),
+            body=encode(version_view(version)),
             headers=[(b"location", location.encode())],
         )
 
@@ -327,7 +274,8 @@ class DatasetRoutes:
         found = await self._datasets.versions(call.principal, ref, limit + 1, offset)
         next_token = page_token(str(offset + limit), bound_to) if len(found) > limit else None
         listed = VersionsView(
-            versions=[_version(version) for version in found[:limit]], next_page_token=next_token
+            versions=[version_view(version) for version in found[:limit]],
+            next_page_token=next_token,
         )
         return Answer(body=encode(listed))
 
@@ -335,7 +283,7 @@ class DatasetRoutes:
         version = await self._datasets.version(
             call.principal, call.params["ref"], call.params["version"]
         )
-        return Answer(body=encode(_version(version)))
+        return Answer(body=encode(version_view(version)))
 
     async def _rows(self, call: Call) -> Answer:
         offset = parse_integer(call, "offset", 0, 0, _OFFSET_MAX)
@@ -379,36 +327,3 @@ def _offset(position: str) -> int:
     if not position.isdecimal():
         raise InvalidPageToken
     return int(position)
-
-
-def _dataset(dataset: Dataset) -> DatasetView:
-    return DatasetView(
-        id=dataset.id,
-        name=dataset.name,
-        current_version=dataset.current_version,
-        created_at=instant(dataset.created_at),
-        updated_at=instant(dataset.updated_at),
-        created_by=dataset.created_by,
-        is_temporary=dataset.is_temporary,
-        status=dataset.status,
-        error=dataset.error,
-        operation_id=dataset.operation_id,
-        title=dataset.title,
-        folder=dataset.folder,
-        project=dataset.project,
-    )
-
-
-def _version(version: Version) -> VersionView:
-    return VersionView(
-        dataset_id=version.dataset_id,
-        version=version.version,
-        name=version.name,
-        rows=version.rows,
-        bytes=version.bytes,
-        columns=version.columns,
-        parts=version.parts,
-        created_at=instant(version.created_at),
-        created_by=version.created_by,
-        operation_id=version.operation_id,
-    )
