@@ -1,7 +1,6 @@
 """Makes batches, and kills the processes that run them."""
 
 import json
-import signal
 import time
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def kill_worker(server):
 
 
 def kill_server(server):
-    server.stop(signal.SIGKILL)
+    server.process.end()
     server.start()
 
 

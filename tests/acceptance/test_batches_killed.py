@@ -18,14 +18,14 @@ from model_server import KEY, ModelServer
 
 pytestmark = pytest.mark.acceptance
 
-ROWS = 600
+ROWS = 1000
 CONCURRENCY = 4
 
 
 @pytest.fixture
 def double():
     with ModelDouble(key=KEY) as running:
-        running.fault = lambda _: Fault(seconds=0.03)
+        running.fault = lambda _: Fault(seconds=0.06)
         yield running
 
 
@@ -40,16 +40,17 @@ def server(tmp_path, double):
 
 def test_a_batch_goes_on_after_kills_and_pays_for_nothing_durable_twice(server, double):
     lost = durable = 0
-    with server.client() as client:
+    with server.openai() as client:
         batch = make_batch(client, ROWS)
     for kill in (kill_child, kill_worker, kill_server):
-        with server.client() as client:
+        with server.openai() as client:
             durable = until(lambda: completed(client, batch.id, beyond=durable))  # noqa: B023
             time.sleep(0.2)  # some rows more, which no checkpoint counts yet
             kill(server)
         assert durable < ROWS
         lost += len(double.answered) - durable
-    with server.client() as client:
+    double.fault = lambda _: None
+    with server.openai() as client:
         done = until(lambda: ended(client, batch.id))
         assert (done.status, done.request_counts.completed) == ("completed", ROWS)
         output = client.files.content(done.output_file_id).text.splitlines()

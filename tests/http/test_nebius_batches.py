@@ -33,7 +33,7 @@ def server(tmp_path_factory, double):
 def client(server, double):
     double.fault = lambda _: None
     double.seen.clear()
-    with server.client() as opened:
+    with server.openai() as opened:
         yield opened
 
 

@@ -27,7 +27,7 @@ def test_every_row_is_there_once_after_random_kills(tmp_path, seed):
 
 
 def _kill_at_random(server, chance):
-    with server.client() as client:
+    with server.openai() as client:
         batch = make_batch(client, ROWS)
     for _ in range(KILLS):
         time.sleep(chance.uniform(0.2, 4))
@@ -36,7 +36,7 @@ def _kill_at_random(server, chance):
             kill(server)
         except (AssertionError, StopIteration):
             continue  # there was nobody to kill just then
-    with server.client() as client:
+    with server.openai() as client:
         done = until(lambda: ended(client, batch.id), seconds=120)
         assert (done.status, done.request_counts.completed) == ("completed", ROWS), done
         output = client.files.content(done.output_file_id).text.splitlines()
