@@ -34,7 +34,7 @@ async def find_version(catalog: Catalog, dataset: Resource, version: str | None)
     if version is None:
         version = dataset_document(dataset).current_version
         if version is None:
-            raise NotFound(f"dataset {dataset.name!r} has no version yet")
+            raise NotFound(f"dataset {_called(dataset)!r} has no version yet")
     elif not model.is_version(version):
         alias = await catalog.get(model.ALIAS, model.alias_ref(dataset.id, version))
         if alias is None:
@@ -47,7 +47,12 @@ async def find_version(catalog: Catalog, dataset: Resource, version: str | None)
 
 
 def _no_version(dataset: Resource, version: str) -> NotFound:
-    return NotFound(f"dataset {dataset.name!r} has no version {version[:_REF_CHARS_SHOWN]!r}")
+    return NotFound(f"dataset {_called(dataset)!r} has no version {version[:_REF_CHARS_SHOWN]!r}")
+
+
+def _called(dataset: Resource) -> str:
+    """What people call it: the name of one that has a title is its id."""
+    return dataset_document(dataset).title or dataset.name
 
 
 def dataset_document(resource: Resource) -> DatasetDocument:
