@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from outlast.operations.failure import Failure
+from outlast.operations.kind import Resource
 from outlast.operations.model import HistoryEvent, Lease, Operation
 from outlast.operations.progress import Progress
 from outlast.operations.states import State
@@ -67,6 +68,17 @@ EVENT_COLUMNS: Final = (
     "attempt",
     "actor",
     "data",
+)
+RESOURCE_COLUMNS: Final = (
+    "tenant",
+    "type",
+    "id",
+    "name",
+    "document",
+    "revision",
+    "created_at",
+    "updated_at",
+    "fields",
 )
 
 _plain = attrgetter(*_PLAIN)
@@ -153,4 +165,25 @@ def event_from_row(row: Row) -> HistoryEvent:
         attempt=attempt,
         actor=actor,
         data={} if data is None else _decode_any(data),
+    )
+
+
+def fields_to_row(resource: Resource) -> bytes | None:
+    """The resource's indexed fields as they stand in its row."""
+    return _encode(resource.fields) if resource.fields else None
+
+
+def resource_from_row(row: Row) -> Resource:
+    """The resource behind a row of RESOURCE_COLUMNS."""
+    tenant, type_, id_, name, document, revision, created_at, updated_at, fields = row
+    return Resource(
+        tenant=tenant,
+        type=type_,
+        id=id_,
+        name=name,
+        document=document,
+        revision=revision,
+        created_at=created_at,
+        updated_at=updated_at,
+        fields={} if fields is None else _decode_labels(fields),
     )

@@ -4,17 +4,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import asyncpg
 import msgspec
 
-from outlast.operations.errors import Invalid, OutlastError, ResourceExists, RevisionMismatch
+from outlast.operations.errors import OutlastError
 from outlast.operations.kind import CatalogWrite, Resource
 from outlast.store.port import AuditEntry
 from outlast.store.postgres.reading import Reader
 from outlast.store.postgres.transaction import Connection, Transaction
 from outlast.store.postgres.writer import Writer, first
+from outlast.store.rows import RESOURCE_COLUMNS, fields_to_row, resource_from_row
+from outlast.store.writes import decide_write
 
-_COLUMNS: Final = "tenant, type, id, name, document, revision, created_at, updated_at, fields"
+_COLUMNS: Final = ", ".join(RESOURCE_COLUMNS)
 _BY_ID: Final = f"SELECT {_COLUMNS} FROM resources WHERE tenant = $1 AND type = $2 AND id = $3"
 _BY_NAME: Final = (
     f"SELECT {_COLUMNS} FROM resources WHERE tenant = $1 AND type = $2 AND name = $3 AND name <> ''"
@@ -34,8 +35,6 @@ _DELETE_FIELDS: Final = (
     "DELETE FROM resource_fields f USING unnest($4::text[], $5::text[]) AS d(key, value)"
     " WHERE f.tenant = $1 AND f.type = $2 AND f.id = $3 AND f.key = d.key AND f.value = d.value"
 )
-_encode = msgspec.json.Encoder().encode
-_decode_fields = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class Writing(msgspec.Struct, frozen=True):
@@ -56,7 +55,7 @@ class PostgresCatalog:
     async def read(self, tenant: str, type: str, id_or_name: str) -> Resource | None:
         """See CatalogStore."""
         rows = await self._reader.fetch(_EITHER, tenant, type, id_or_name)
-        return _from_row(rows[0]) if rows else None
+        return resource_from_row(tuple(rows[0])) if rows else None
 
     async def find(
         self,
@@ -70,7 +69,7 @@ class PostgresCatalog:
     ) -> list[Resource]:
         """See CatalogStore."""
         sql, values = find_sql(tenant, type, fields or {}, before_id, limit, after_id=after_id)
-        return [_from_row(row) for row in await self._reader.fetch(sql, *values)]
+        return [resource_from_row(tuple(row)) for row in await self._reader.fetch(sql, *values)]
 
     async def write(
         self, tenant: str, writes: Sequence[CatalogWrite], audit: AuditEntry | None = None
@@ -112,7 +111,7 @@ def find_sql(
                 " AND EXISTS (SELECT 1 FROM resource_fields o WHERE o.tenant = p.tenant"
                 f" AND o.type = p.type AND o.id = p.id AND o.{has_field.format('o.')})"
             )
-    columns = ", ".join(f"r.{name}" for name in _COLUMNS.split(", "))
+    columns = ", ".join(f"r.{name}" for name in RESOURCE_COLUMNS)
     return (
         f"SELECT {columns} FROM (SELECT p.tenant, p.type, p.id FROM {source} p"
         f" WHERE p.tenant = $1 AND p.type = $2{span}{has_fields} ORDER BY p.id {order} LIMIT $3) f"
@@ -158,53 +157,21 @@ async def _write(
 ) -> Resource | None:
     connection = transaction.connection
     old = await _read(connection, f"{_BY_ID} FOR UPDATE", tenant, write.type, write.id)
-    _check(old, write)
-    if write.document is None:
-        if old is not None:
-            await _drop_fields(connection, old)
-            await connection.execute(_DELETE, tenant, write.type, write.id)
-        return old
     namesake = await _read(connection, _BY_NAME, tenant, write.type, write.name)
-    if namesake is not None and namesake.id != write.id:
-        raise ResourceExists(f"the {write.type} {write.name!r} exists already")
-    new = Resource(
-        tenant=tenant,
-        type=write.type,
-        id=write.id,
-        name=write.name,
-        document=write.document,
-        revision=1 if old is None else old.revision + 1,
-        created_at=transaction.now if old is None else old.created_at,
-        updated_at=transaction.now,
-        fields=_fields(write, operation_id),
+    new = decide_write(
+        write, old, namesake, tenant=tenant, operation_id=operation_id, now=transaction.now
     )
-    await _store(connection, old, new)
-    return new
-
-
-def _fields(write: CatalogWrite, operation_id: str | None) -> dict[str, str]:
-    if not write.is_owned:
-        return dict(write.fields)
-    if operation_id is None:
-        raise Invalid(f"the {write.type} {write.id} cannot be owned: no operation is written")
-    return {**write.fields, "operation_id": operation_id}
-
-
-def _check(old: Resource | None, write: CatalogWrite) -> None:
-    expected = write.expected_revision
-    if expected is None:
-        return
-    if expected == 0 and old is not None:
-        raise ResourceExists(f"the {write.type} {write.id} exists already")
-    found = 0 if old is None else old.revision
-    if found != expected:
-        raise RevisionMismatch(
-            f"the {write.type} {write.id} is at revision {found}, not at {expected}"
-        )
+    if new is not None:
+        await _store(connection, old, new)
+        return new
+    if old is not None:
+        await _drop_fields(connection, old)
+        await connection.execute(_DELETE, tenant, write.type, write.id)
+    return old
 
 
 async def _store(connection: Connection, old: Resource | None, new: Resource) -> None:
-    fields = _encode(new.fields) if new.fields else None
+    fields = fields_to_row(new)
     key = (new.tenant, new.type, new.id)
     if old is None:
         stamps = (new.revision, new.created_at, new.updated_at)
@@ -228,19 +195,4 @@ async def _drop_fields(connection: Connection, resource: Resource) -> None:
 
 async def _read(connection: Connection, sql: str, *values: str) -> Resource | None:
     row = await connection.fetchrow(sql, *values)
-    return None if row is None else _from_row(row)
-
-
-def _from_row(row: asyncpg.Record) -> Resource:
-    tenant, type_, id_, name, document, revision, created_at, updated_at, fields = row
-    return Resource(
-        tenant=tenant,
-        type=type_,
-        id=id_,
-        name=name,
-        document=document,
-        revision=revision,
-        created_at=created_at,
-        updated_at=updated_at,
-        fields={} if fields is None else _decode_fields(fields),
-    )
+    return None if row is None else resource_from_row(tuple(row))

@@ -5,16 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import apsw
-import msgspec
 
-from outlast.operations.errors import Invalid, OutlastError, ResourceExists, RevisionMismatch
+from outlast.operations.errors import OutlastError
 from outlast.operations.kind import CatalogWrite, Resource
 from outlast.store.port import AuditEntry
+from outlast.store.rows import RESOURCE_COLUMNS, fields_to_row, resource_from_row
 from outlast.store.sqlite.connections import Readers, fetch_all, fetch_one
 from outlast.store.sqlite.transaction import Transaction
 from outlast.store.sqlite.writer import Writer
+from outlast.store.writes import decide_write
 
-_COLUMNS: Final = "tenant, type, id, name, document, revision, created_at, updated_at, fields"
+_COLUMNS: Final = ", ".join(RESOURCE_COLUMNS)
 _BY_ID: Final = f"SELECT {_COLUMNS} FROM resources WHERE tenant = ? AND type = ? AND id = ?"
 _BY_NAME: Final = (
     f"SELECT {_COLUMNS} FROM resources WHERE tenant = ? AND type = ? AND name = ? AND name <> ''"
@@ -32,8 +33,6 @@ _DELETE_FIELD: Final = (
     "DELETE FROM resource_fields WHERE tenant = ? AND type = ? AND key = ? AND value = ? AND id = ?"
 )
 _AFTER_ALL_IDS: Final = "\U0010ffff"
-_encode = msgspec.json.Encoder().encode
-_decode_fields = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class SqliteCatalog:
@@ -60,7 +59,7 @@ class SqliteCatalog:
         """See CatalogStore."""
         sql, values = find_sql(tenant, type, fields or {}, before_id, limit, after_id=after_id)
         rows = await self._readers.read(fetch_all, sql, values)
-        return [_from_row(row) for row in rows]
+        return [resource_from_row(row) for row in rows]
 
     async def write(
         self, tenant: str, writes: Sequence[CatalogWrite], audit: AuditEntry | None = None
@@ -102,7 +101,7 @@ def find_sql(
         )
         return sql, (tenant, type_, before, *after, limit)
     (key, value), *others = fields.items()
-    columns = ", ".join(f"r.{name}" for name in _COLUMNS.split(", "))
+    columns = ", ".join(f"r.{name}" for name in RESOURCE_COLUMNS)
     also = " AND EXISTS (SELECT 1 FROM resource_fields o WHERE o.tenant = f.tenant"
     also += " AND o.type = f.type AND o.key = ? AND o.value = ? AND o.id = f.id)"
     sql = (
@@ -145,53 +144,21 @@ def _write(
 ) -> Resource | None:
     connection = transaction.connection
     old = _read(connection, _BY_ID, tenant, write.type, write.id)
-    _check(old, write)
-    if write.document is None:
-        if old is not None:
-            _drop_fields(connection, old)
-            connection.execute(_DELETE, (tenant, write.type, write.id))
-        return old
     namesake = _read(connection, _BY_NAME, tenant, write.type, write.name)
-    if namesake is not None and namesake.id != write.id:
-        raise ResourceExists(f"the {write.type} {write.name!r} exists already")
-    new = Resource(
-        tenant=tenant,
-        type=write.type,
-        id=write.id,
-        name=write.name,
-        document=write.document,
-        revision=1 if old is None else old.revision + 1,
-        created_at=transaction.now if old is None else old.created_at,
-        updated_at=transaction.now,
-        fields=_fields(write, operation_id),
+    new = decide_write(
+        write, old, namesake, tenant=tenant, operation_id=operation_id, now=transaction.now
     )
-    _store(connection, old, new)
-    return new
-
-
-def _fields(write: CatalogWrite, operation_id: str | None) -> dict[str, str]:
-    if not write.is_owned:
-        return dict(write.fields)
-    if operation_id is None:
-        raise Invalid(f"the {write.type} {write.id} cannot be owned: no operation is written")
-    return {**write.fields, "operation_id": operation_id}
-
-
-def _check(old: Resource | None, write: CatalogWrite) -> None:
-    expected = write.expected_revision
-    if expected is None:
-        return
-    if expected == 0 and old is not None:
-        raise ResourceExists(f"the {write.type} {write.id} exists already")
-    found = 0 if old is None else old.revision
-    if found != expected:
-        raise RevisionMismatch(
-            f"the {write.type} {write.id} is at revision {found}, not at {expected}"
-        )
+    if new is not None:
+        _store(connection, old, new)
+        return new
+    if old is not None:
+        _drop_fields(connection, old)
+        connection.execute(_DELETE, (tenant, write.type, write.id))
+    return old
 
 
 def _store(connection: apsw.Connection, old: Resource | None, new: Resource) -> None:
-    fields = _encode(new.fields) if new.fields else None
+    fields = fields_to_row(new)
     key = (new.tenant, new.type, new.id)
     if old is None:
         stamps = (new.revision, new.created_at, new.updated_at)
@@ -222,19 +189,4 @@ def _read_either(
 
 def _read(connection: apsw.Connection, sql: str, *values: str) -> Resource | None:
     row = fetch_one(connection, sql, values)
-    return None if row is None else _from_row(row)
-
-
-def _from_row(row: Sequence[Any]) -> Resource:
-    tenant, type_, id_, name, document, revision, created_at, updated_at, fields = row
-    return Resource(
-        tenant=tenant,
-        type=type_,
-        id=id_,
-        name=name,
-        document=document,
-        revision=revision,
-        created_at=created_at,
-        updated_at=updated_at,
-        fields={} if fields is None else _decode_fields(fields),
-    )
+    return None if row is None else resource_from_row(row)
