@@ -155,7 +155,7 @@ def test_too_many_invalid_rows_fail_with_their_lines_and_an_error_file(client, d
     assert [row.line for row in rows] == [9, 10]
     assert rows[1].message.startswith("Line:10 custom_id:c8 url must be /v1/chat/completions")
     assert done.request_counts.total == 10
-    messages = [one["error"]["message"] for one in content(client, done.error_file_id)]
+    messages = client.files.content(done.error_file_id).text.splitlines()
     assert messages == [one.message for one in done.errors.data]
     errors = client.get(f"/operations/{done.id}/errors", cast_to=object)
     assert errors["data"] == messages

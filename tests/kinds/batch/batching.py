@@ -101,11 +101,16 @@ def run_file(folder, lines, url, *, parts=1, backend_fields=None, **options):
     )
 
 
-def stream(result, name):
-    """The lines of the output or the errors that the last checkpoint of a run counts, decoded."""
+def content(result, name):
+    """The text of the output or the errors that the last checkpoint of a run counts."""
     checkpoint = msgspec.convert(result.checkpoints[-1], Checkpoint)
-    content = b"".join(result.files[chunk] for chunk in chunk_names(checkpoint, name))
-    return [json.loads(line) for line in content.splitlines()]
+    chunks = [result.files[chunk] for chunk in chunk_names(checkpoint, name)]
+    return b"".join(chunks).decode()
+
+
+def stream(result, name):
+    """The lines of it, decoded."""
+    return [json.loads(line) for line in content(result, name).split("\n")[:-1]]
 
 
 def ids(lines):

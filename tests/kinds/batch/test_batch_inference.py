@@ -5,7 +5,7 @@ from collections import Counter
 from email.utils import formatdate
 
 import pytest
-from batching import KIND, backend, dataset, ids, request, run_file, stream
+from batching import KIND, backend, content, dataset, ids, request, run_file, stream
 from model_double import Fault, reply_to
 
 from outlast.operations.errors import Unavailable
@@ -100,7 +100,7 @@ def test_more_than_a_tenth_of_invalid_rows_fails_the_batch_before_any_is_paid(
         "invalid": 3,
     }
     assert not double.seen
-    messages = [one["error"]["message"] for one in stream(done, "errors")]
+    messages = content(done, "errors").splitlines()
     assert messages[0] == done.failure.message
     assert messages[1:] == done.failure.details["lines"]
 

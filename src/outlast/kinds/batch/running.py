@@ -87,20 +87,24 @@ class BatchRun:
             stopped.set()
 
     async def _refuse(self, checked: Checked, verdict: str) -> None:
-        """Name every bad row in the error file, and fail."""
+        """Name every bad row in the error file, and fail.
+
+        The file is then text for people, a line for each, as the live service writes it.
+        """
         await self._beside_flushing(self._tell_bad_rows(checked, verdict))
         counts = msgspec.to_builtins(self._counts)
         raise Fatal("invalid_rows", verdict, details={"counts": counts, **checked.told})
 
     async def _tell_bad_rows(self, checked: Checked, verdict: str) -> None:
         if not self._counts.finished:
-            self._ledger.note(self._writer.write_refusal(0, None, verdict))
+            self._ledger.note(verdict.encode())
         for number, line in self._remaining:
             await self._ledger.room(number)
             try:
                 self._read(number, line, checked)
             except BadRow as bad:
-                self._finish_bad(number, bad)
+                text = Problem(number, bad.custom_id, bad.reason).text
+                self._ledger.finish(number, "invalid", " ".join(text.splitlines()).encode())
             else:
                 self._ledger.pass_over(number)
 
