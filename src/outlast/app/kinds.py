@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -71,6 +71,7 @@ class Preparers:
         self._installed = installed
         self._own = OwnPreparer()
         self._own_partials = OwnPartials()
+        self._before: dict[str, Callable[[], Awaitable[None]]] = {}
         others = {
             kind.name: installed.modules[kind.name]
             for kind in installed.kinds.values()
@@ -83,8 +84,15 @@ class Preparers:
             else None
         )
 
+    def before(self, kind: str, act: Callable[[], Awaitable[None]]) -> None:
+        """Have something done before a kind is prepared here: what it is about to look for."""
+        self._before[kind] = act
+
     async def prepare(self, kind: Kind, spec: bytes, catalog: Catalog) -> Prepared:
         """See `engine.preparing.Preparer`."""
+        act = self._before.get(kind.name)
+        if act is not None:
+            await act()
         if self._children is None or kind.prepare is None or self._installed.is_ours(kind):
             return await self._own.prepare(kind, spec, catalog)
         return await self._children.prepare(kind.name, spec, catalog)

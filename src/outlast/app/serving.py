@@ -72,6 +72,8 @@ async def serve(
         hub.open()
         stack.callback(hub.close)
         log = open_chat_log(stack, foundation)
+        # A chat that has been answered is in the history that is asked for next.
+        foundation.preparers.before("materialize_history", log.publish)
         datasets = foundation.datasets(foundation.warm_sandbox(stack))
         parts = _parts(foundation, hub, datasets, log, open_relay(stack, foundation, log))
         site = Site(parts, ready=_readiness(foundation.store), version=version("outlast"))

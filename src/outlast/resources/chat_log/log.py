@@ -56,6 +56,7 @@ class ChatLog:
         # Threads of its own: a hook that hangs must not hold up anything else.
         self._threads = ThreadPoolExecutor(2, "redact") if redact is not None else None
         self._fresh: dict[tuple[str, str], int] = {}
+        self._publishing = asyncio.Lock()
         self.logged = 0
         self.dropped: dict[str, int] = {}
 
@@ -98,7 +99,11 @@ class ChatLog:
                 logger.exception("the chat log was not published; the next round tries again")
 
     async def publish(self) -> None:
-        """Publish what waits, and merge what has become many."""
+        """Publish what waits, and merge what has become many. One at a time."""
+        async with self._publishing:
+            await self._publish()
+
+    async def _publish(self) -> None:
         for place in await self._publisher.publish():
             self._fresh[place] = self._fresh.get(place, 0) + 1
         for place in [place for place, count in self._fresh.items() if count >= FRESH_MAX]:
@@ -110,7 +115,8 @@ class ChatLog:
     async def close(self) -> None:
         """Publish what waits. What cannot be published is when the server starts again."""
         try:
-            await self._publisher.publish()
+            async with self._publishing:
+                await self._publisher.publish()
         except OutlastError as error:
             logger.warning("the chat log waits for the next start: %s", error)
         if self._threads is not None:
