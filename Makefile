@@ -51,13 +51,14 @@ chaos: setup  ## kill -9 two hundred times at random and look for broken promise
 	$(BIN)/python tests/acceptance/chaos.py --kills 200
 
 BENCH := .venv-bench/bin
-.venv-bench/.ready: bench/requirements.txt
+.venv-bench/.ready: bench/requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv-bench
 	$(BENCH)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.txt
+	$(BENCH)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 bench: .venv-bench/.ready  ## measure every claim beside its peers and print one table (about ten minutes)
-	PYTHONPATH=src $(BENCH)/python bench/summary.py
+	$(BENCH)/python bench/summary.py
 
 pins:  # for developers: uv writes the hashed pins
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements.txt
