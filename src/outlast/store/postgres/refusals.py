@@ -1,6 +1,5 @@
 """What callers are told of an error of the database."""
 
-import asyncio
 from typing import Final
 
 import asyncpg
@@ -37,7 +36,6 @@ def refusal_for(error: Exception) -> OutlastError | None:
             | asyncpg.InternalClientError()
             | OSError()
             | TimeoutError()
-            | asyncio.CancelledError()
         ):
             refusal = Unavailable(f"the database cannot be used: {_first_line(error)}")
         case _ if is_worth_another_go(error):
