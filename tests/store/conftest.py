@@ -5,6 +5,7 @@ import json
 import sys
 
 import pytest
+from postgres_server import pytest_sessionfinish  # noqa: F401  a hook, known by its name
 
 pytest.register_assert_rewrite("outlast.testing.store_contract", "outlast.testing.store_machine")
 

@@ -43,3 +43,9 @@ async def new_database():
 def new_database_now():
     """The same, where no loop runs."""
     return asyncio.run(new_database())
+
+
+def pytest_sessionfinish():
+    """Stop the server: a worker of a parallel run ends without its exit handlers."""
+    while _started:
+        _started.pop().cleanup()
