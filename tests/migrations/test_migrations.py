@@ -47,7 +47,10 @@ def test_every_table_is_strict_and_every_file_is_numbered_in_turn(connection):
     assert len(tables) > 5
     assert all("STRICT" in options for _, options in tables)
     files = sorted(path.name for path in FOLDER.glob("*.sql") if path.name != "schema.sql")
-    assert [migration.number for migration in migrations(FOLDER)] == list(range(1, len(files) + 1))
+    numbers = [migration.number for migration in migrations(FOLDER)]
+    # A number may be missing here: each change has one, and not every change concerns both stores.
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) == len(files)
     assert all(re.fullmatch(r"\d{4}_[a-z_]+\.sql", name) for name in files)
 
 

@@ -56,6 +56,7 @@ STATEMENTS = {
     "resources by field ascending": catalog.find_sql("t", "y", {"a": "1"}, None, 5, after_id="a")[
         0
     ],
+    "resources due": catalog.DUE,
     "resources by field": catalog.find_sql("t", "y", {"a": "1"}, None, 5)[0],
     "resources by fields": catalog.find_sql("t", "y", {"a": "1", "b": "2"}, None, 5)[0],
     **{f"delete: {sql}": sql for sql in chores._DELETE_PARTS},

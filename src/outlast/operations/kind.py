@@ -32,7 +32,8 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """A thing that operations read and write: (tenant, type, id), a name, and a JSON document.
 
-    `revision` counts its writes from 1. `fields` are the values that lists can filter by.
+    `revision` counts its writes from 1. `fields` are the values that lists can filter by. `due_at`
+    is the instant from which CatalogStore.due finds it, None if it never does.
     """
 
     tenant: str
@@ -44,6 +45,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     fields: Mapping[str, str] = {}
+    due_at: int | None = None
 
 
 class CatalogWrite(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,7 @@ class CatalogWrite(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     document: bytes | None = None
     fields: Mapping[str, str] = {}
+    due_at: int | None = None
     expected_revision: int | None = None
     is_owned: bool = False
 

@@ -84,6 +84,10 @@ class ConfiguredCatalog:
         listed = [] if fields else found[:limit]
         return [msgspec.structs.replace(one, tenant=tenant) for one in listed]
 
+    async def due(self, type: str, now: int, limit: int) -> list[Resource]:
+        """See CatalogStore."""
+        return await self._catalog.due(type, now, limit)
+
     async def write(
         self, tenant: str, writes: Sequence[CatalogWrite], audit: AuditEntry | None = None
     ) -> list[Resource]:

@@ -289,6 +289,9 @@ class CatalogStore(Protocol):
         With `after_id`: in ascending order, from above it.
         """
 
+    async def due(self, type: str, now: int, limit: int) -> list[Resource]:
+        """Resources of all tenants whose `due_at` is not later than `now`, earliest first."""
+
     async def write(
         self, tenant: str, writes: Sequence[CatalogWrite], audit: AuditEntry | None = None
     ) -> list[Resource]:

@@ -79,6 +79,7 @@ RESOURCE_COLUMNS: Final = (
     "created_at",
     "updated_at",
     "fields",
+    "due_at",
 )
 
 _plain = attrgetter(*_PLAIN)
@@ -175,7 +176,7 @@ def fields_to_row(resource: Resource) -> bytes | None:
 
 def resource_from_row(row: Row) -> Resource:
     """The resource behind a row of RESOURCE_COLUMNS."""
-    tenant, type_, id_, name, document, revision, created_at, updated_at, fields = row
+    tenant, type_, id_, name, document, revision, created_at, updated_at, fields, due_at = row
     return Resource(
         tenant=tenant,
         type=type_,
@@ -186,4 +187,5 @@ def resource_from_row(row: Row) -> Resource:
         created_at=created_at,
         updated_at=updated_at,
         fields={} if fields is None else _decode_labels(fields),
+        due_at=due_at,
     )

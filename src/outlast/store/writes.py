@@ -33,6 +33,7 @@ def decide_write(
         created_at=now if old is None else old.created_at,
         updated_at=now,
         fields=_fields(write, operation_id),
+        due_at=write.due_at,
     )
 
 

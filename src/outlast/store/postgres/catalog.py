@@ -21,10 +21,15 @@ _BY_NAME: Final = (
     f"SELECT {_COLUMNS} FROM resources WHERE tenant = $1 AND type = $2 AND name = $3 AND name <> ''"
 )
 _EITHER: Final = f"({_BY_ID}) UNION ALL ({_BY_NAME})"
-_INSERT: Final = f"INSERT INTO resources ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+_INSERT: Final = (
+    f"INSERT INTO resources ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+)
 _UPDATE: Final = (
-    "UPDATE resources SET name = $4, document = $5, revision = $6, updated_at = $7, fields = $8"
-    " WHERE tenant = $1 AND type = $2 AND id = $3"
+    "UPDATE resources SET name = $4, document = $5, revision = $6, updated_at = $7, fields = $8,"
+    " due_at = $9 WHERE tenant = $1 AND type = $2 AND id = $3"
+)
+DUE: Final = (
+    f"SELECT {_COLUMNS} FROM resources WHERE type = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3"
 )
 _DELETE: Final = "DELETE FROM resources WHERE tenant = $1 AND type = $2 AND id = $3"
 _INSERT_FIELDS: Final = (
@@ -70,6 +75,11 @@ class PostgresCatalog:
         """See CatalogStore."""
         sql, values = find_sql(tenant, type, fields or {}, before_id, limit, after_id=after_id)
         return [resource_from_row(tuple(row)) for row in await self._reader.fetch(sql, *values)]
+
+    async def due(self, type: str, now: int, limit: int) -> list[Resource]:
+        """See CatalogStore."""
+        rows = await self._reader.fetch(DUE, type, now, limit)
+        return [resource_from_row(tuple(row)) for row in rows]
 
     async def write(
         self, tenant: str, writes: Sequence[CatalogWrite], audit: AuditEntry | None = None
@@ -175,9 +185,10 @@ async def _store(connection: Connection, old: Resource | None, new: Resource) ->
     key = (new.tenant, new.type, new.id)
     if old is None:
         stamps = (new.revision, new.created_at, new.updated_at)
-        await connection.execute(_INSERT, *key, new.name, new.document, *stamps, fields)
+        row = (new.name, new.document, *stamps, fields, new.due_at)
+        await connection.execute(_INSERT, *key, *row)
     else:
-        changes = (new.name, new.document, new.revision, new.updated_at, fields)
+        changes = (new.name, new.document, new.revision, new.updated_at, fields, new.due_at)
         await connection.execute(_UPDATE, *key, *changes)
         if old.fields == new.fields:
             return

@@ -20,10 +20,10 @@ _BY_ID: Final = f"SELECT {_COLUMNS} FROM resources WHERE tenant = ? AND type = ?
 _BY_NAME: Final = (
     f"SELECT {_COLUMNS} FROM resources WHERE tenant = ? AND type = ? AND name = ? AND name <> ''"
 )
-_INSERT: Final = f"INSERT INTO resources ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT: Final = f"INSERT INTO resources ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE: Final = (
-    "UPDATE resources SET name = ?, document = ?, revision = ?, updated_at = ?, fields = ?"
-    " WHERE tenant = ? AND type = ? AND id = ?"
+    "UPDATE resources SET name = ?, document = ?, revision = ?, updated_at = ?, fields = ?,"
+    " due_at = ? WHERE tenant = ? AND type = ? AND id = ?"
 )
 _DELETE: Final = "DELETE FROM resources WHERE tenant = ? AND type = ? AND id = ?"
 _INSERT_FIELD: Final = (
@@ -31,6 +31,9 @@ _INSERT_FIELD: Final = (
 )
 _DELETE_FIELD: Final = (
     "DELETE FROM resource_fields WHERE tenant = ? AND type = ? AND key = ? AND value = ? AND id = ?"
+)
+DUE: Final = (
+    f"SELECT {_COLUMNS} FROM resources WHERE type = ? AND due_at <= ? ORDER BY due_at LIMIT ?"
 )
 _AFTER_ALL_IDS: Final = "\U0010ffff"
 
@@ -59,6 +62,11 @@ class SqliteCatalog:
         """See CatalogStore."""
         sql, values = find_sql(tenant, type, fields or {}, before_id, limit, after_id=after_id)
         rows = await self._readers.read(fetch_all, sql, values)
+        return [resource_from_row(row) for row in rows]
+
+    async def due(self, type: str, now: int, limit: int) -> list[Resource]:
+        """See CatalogStore."""
+        rows = await self._readers.read(fetch_all, DUE, (type, now, limit))
         return [resource_from_row(row) for row in rows]
 
     async def write(
@@ -162,9 +170,9 @@ def _store(connection: apsw.Connection, old: Resource | None, new: Resource) -> 
     key = (new.tenant, new.type, new.id)
     if old is None:
         stamps = (new.revision, new.created_at, new.updated_at)
-        connection.execute(_INSERT, (*key, new.name, new.document, *stamps, fields))
+        connection.execute(_INSERT, (*key, new.name, new.document, *stamps, fields, new.due_at))
     else:
-        changes = (new.name, new.document, new.revision, new.updated_at, fields)
+        changes = (new.name, new.document, new.revision, new.updated_at, fields, new.due_at)
         connection.execute(_UPDATE, (*changes, *key))
         if old.fields == new.fields:
             return

@@ -7,9 +7,16 @@ import pytest
 
 from outlast.operations.errors import Invalid, ResourceExists, RevisionMismatch
 from outlast.operations.kind import Resource
-from outlast.store.port import AuditEntry, Store
+from outlast.store.port import AuditEntry, Creation, Store
 from outlast.testing.clock import ManualClock
-from outlast.testing.store_contract.given import MEMBER, TENANT, ContractFixtures, Given, put
+from outlast.testing.store_contract.given import (
+    MEMBER,
+    TENANT,
+    ContractFixtures,
+    Given,
+    put,
+    wish,
+)
 
 
 class CatalogContract(ContractFixtures):
@@ -197,6 +204,54 @@ class CatalogContract(ContractFixtures):
         await given.catalog.write(TENANT, [put("dataset", "d1")], entry)
         (record,) = await given.operations.audit(TENANT)
         assert record.entry == entry
+
+    async def test_what_is_due_is_found_in_all_tenants_the_earliest_first(
+        self, given: Given, clock: ManualClock, second_store: Store
+    ) -> None:
+        now = clock()
+        for number, due_at in enumerate((now + 1, now, None, now - 5, now - 3)):
+            await given.catalog.write(
+                f"tenant{number}", [put("schedule", f"s{number}", due_at=due_at)]
+            )
+        await given.catalog.write(TENANT, [put("file", "f1", due_at=now)])
+        found = await second_store.catalog.due("schedule", now, 10)
+        assert [(each.tenant, each.id, each.due_at) for each in found] == [
+            ("tenant3", "s3", now - 5),
+            ("tenant4", "s4", now - 3),
+            ("tenant1", "s1", now),
+        ]
+        assert await given.catalog.due("schedule", now, 1) == found[:1]
+        assert await given.catalog.read("tenant3", "schedule", "s3") == found[0]
+
+    async def test_what_is_put_off_or_deleted_is_no_longer_due(
+        self, given: Given, clock: ManualClock
+    ) -> None:
+        now = clock()
+        for id_ in ("s1", "s2", "s3"):
+            await given.put("schedule", id_, due_at=now)
+        await given.put("schedule", "s1", due_at=now + 1, expected=1)
+        await given.put("schedule", "s2")
+        await given.put("schedule", "s3", document=None)
+        assert await given.catalog.due("schedule", now, 10) == []
+        (found,) = await given.catalog.due("schedule", now + 1, 10)
+        assert (found.id, found.revision) == ("s1", 2)
+
+    async def test_of_many_who_put_off_what_is_due_one_makes_the_operation(
+        self, given: Given, clock: ManualClock, second_store: Store
+    ) -> None:
+        await given.put("schedule", "s1", due_at=clock())
+        put_off = put("schedule", "s1", due_at=clock() + 60, expected=1)
+        creation = Creation(submission=wish(), writes=[put_off])
+        answers = await asyncio.gather(
+            *[
+                operations.create([creation])
+                for operations in (given.operations, second_store.operations)
+                for _ in range(5)
+            ]
+        )
+        refused = [answer for (answer,) in answers if isinstance(answer, RevisionMismatch)]
+        assert len(refused) == 9
+        assert len(await given.listed()) == 1
 
     async def test_a_list_has_descending_ids_and_pages(self, given: Given) -> None:
         for number in range(5):

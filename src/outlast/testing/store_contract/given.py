@@ -190,6 +190,7 @@ def put(
     *,
     expected: int | None = None,
     fields: Mapping[str, str] | None = None,
+    due_at: int | None = None,
     owned: bool = False,
 ) -> CatalogWrite:
     """One catalog write."""
@@ -200,6 +201,7 @@ def put(
         document=document,
         expected_revision=expected,
         fields=fields or {},
+        due_at=due_at,
         is_owned=owned,
     )
 

@@ -158,11 +158,13 @@ CREATE TABLE resources (
     revision INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
-    fields BLOB,
+    fields BLOB, due_at INTEGER,
     UNIQUE (tenant, type, id)
 ) STRICT;
 
 CREATE UNIQUE INDEX resources_by_name ON resources (tenant, type, name) WHERE name <> '';
+
+CREATE INDEX resources_due ON resources (type, due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE schema_migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT;
 
