@@ -13,7 +13,7 @@ from sinking import MODULE, RecordingSink, assignment
 
 from outlast.executors.launching import Launcher
 from outlast.executors.port import Outcome, Running
-from outlast.executors.subprocess import SubprocessExecutor
+from outlast.executors.subprocess import SubprocessExecutor, blueprints_of
 from outlast.operations.kind import Kind
 from outlast.settings import Limits
 
@@ -69,7 +69,10 @@ async def opened_bench(
     launcher = Launcher(data / "work", environment=environment, **options)
     named = {kind.name: kind for kind in kinds}
     executor = SubprocessExecutor(
-        launcher, named, dict.fromkeys(named, module), warm=warm, limits=limits
+        launcher,
+        blueprints_of(named, dict.fromkeys(named, module)),
+        warm=warm,
+        limits=limits,
     )
     await launcher.open()
     await executor.open()

@@ -12,7 +12,7 @@ from outlast.engine.preparing import TenantCatalog
 from outlast.executors.calls import Sandbox
 from outlast.executors.launching import Launcher
 from outlast.executors.port import Assignment
-from outlast.executors.subprocess import SubprocessExecutor
+from outlast.executors.subprocess import SubprocessExecutor, blueprints_of
 from outlast.kinds import sql_query
 from outlast.operations import ids
 from outlast.operations.progress import Report
@@ -129,7 +129,9 @@ async def bench(tmp_path):
     launcher = Launcher(data / "work", environment={"PATH": os.environ["PATH"]})
     await launcher.open()
     [kind] = sql_query.kinds
-    executor = SubprocessExecutor(launcher, {kind.name: kind}, {kind.name: MODULE}, warm=0)
+    executor = SubprocessExecutor(
+        launcher, blueprints_of({kind.name: kind}, {kind.name: MODULE}), warm=0
+    )
     await executor.open()
     parser = Parser(Sandbox(launcher), objects, spool=spool, upload_bytes_max=50_000_000)
     yield QueryBench(store, objects, publisher, executor, Datasets(store, publisher, parser))

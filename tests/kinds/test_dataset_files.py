@@ -11,7 +11,7 @@ from outlast.engine.preparing import TenantCatalog
 from outlast.executors.calls import Sandbox
 from outlast.executors.launching import Launcher
 from outlast.executors.port import Assignment, Failed, Finished
-from outlast.executors.subprocess import SubprocessExecutor
+from outlast.executors.subprocess import SubprocessExecutor, blueprints_of
 from outlast.kinds import dataset_to_file, file_to_dataset
 from outlast.operations import ids
 from outlast.operations.errors import InvalidSpec, NotFound, ResourceExists
@@ -112,7 +112,7 @@ async def bench(tmp_path):
     await launcher.open()
     kinds = {kind.name: kind for module in MODULES for kind in module.kinds}
     names = {kind.name: module.__name__ for module in MODULES for kind in module.kinds}
-    executor = SubprocessExecutor(launcher, kinds, names, warm=0)
+    executor = SubprocessExecutor(launcher, blueprints_of(kinds, names), warm=0)
     await executor.open()
     yield Bench(store, data, launcher, executor)
     await executor.close()

@@ -13,7 +13,7 @@ from outlast.app.foundation import Foundation, lay_foundation, open_store
 from outlast.datafolder import DataFolder
 from outlast.executors.inline import InlineExecutor
 from outlast.executors.port import Executor
-from outlast.executors.subprocess import SubprocessExecutor
+from outlast.executors.subprocess import SubprocessExecutor, blueprints_of
 from outlast.processes import keep_running
 from outlast.resources.models import ModelPublisher
 from outlast.resources.staging import OperationFiles, Stager
@@ -75,8 +75,7 @@ def _executors(foundation: Foundation) -> dict[str, Executor]:
         ),
         "subprocess": SubprocessExecutor(
             foundation.launcher,
-            installed.kinds,
-            installed.modules,
+            blueprints_of(installed.kinds, installed.modules),
             warm=settings.warm_children,
             limits=settings.limits,
         ),

@@ -41,15 +41,14 @@ _DRAIN_SECONDS: Final = 10.0
 class SubprocessExecutor:
     """Runs each attempt in a process of its own.
 
-    `modules` says which module has which kind. `warm` children wait ready for each set of kinds
-    that can share them; each holds its modules in memory while it waits.
+    `blueprints` says what a child of which kind must be. `warm` children wait ready for each set of
+    kinds that can share them; each holds its modules in memory while it waits.
     """
 
     def __init__(
         self,
         launcher: Launcher,
-        kinds: Mapping[str, Kind],
-        modules: Mapping[str, str],
+        blueprints: Mapping[str, Blueprint],
         *,
         warm: int = 1,
         limits: Limits | None = None,
@@ -58,12 +57,8 @@ class SubprocessExecutor:
         self._launcher = launcher
         self._limits = limits or Limits()
         self._clock = clock
-        self._blueprints = {
-            name: blueprint_of(kind, modules[name])
-            for name, kind in kinds.items()
-            if kind.executor == "subprocess"
-        }
-        self._pool = WarmPool(launcher, set(self._blueprints.values()), warm)
+        self._blueprints = blueprints
+        self._pool = WarmPool(launcher, set(blueprints.values()), warm)
         self._running: set[SubprocessAttempt] = set()
 
     async def open(self) -> None:
@@ -104,8 +99,16 @@ class SubprocessExecutor:
         await self._pool.close()
 
 
-def blueprint_of(kind: Kind, module: str) -> Blueprint:
-    """What a child must be to run this kind."""
+def blueprints_of(kinds: Mapping[str, Kind], modules: Mapping[str, str]) -> dict[str, Blueprint]:
+    """What a child must be to run each of those kinds that run in children."""
+    return {
+        name: _blueprint_of(kind, modules[name])
+        for name, kind in kinds.items()
+        if kind.executor == "subprocess"
+    }
+
+
+def _blueprint_of(kind: Kind, module: str) -> Blueprint:
     return Blueprint(
         modules=(module,),
         preload=kind.preload,
