@@ -24,6 +24,8 @@ class OneDataset:
     def __init__(self):
         self.asked = []
 
+    operation_id = None
+
     async def get(self, type: str, id_or_name: str) -> Resource | None:
         self.asked.append((type, id_or_name))
         if id_or_name != "known":

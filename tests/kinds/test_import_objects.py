@@ -37,6 +37,8 @@ class OneCatalog:
         self._installation = InstallationDocument(outbound_allow=allow, allow_unsandboxed=True)
         self._dataset = dataset
 
+    operation_id = None
+
     async def get(self, type, id_or_name):
         if type == INSTALLATION:
             document = msgspec.json.encode(self._installation)

@@ -10,8 +10,8 @@ from outlast.engine.preparing import (
     OwnPreparer,
     Preparer,
     TenantCatalog,
-    check_prepared,
     decode_spec,
+    prepare_operation,
 )
 from outlast.engine.retrying import copy_secrets, retry_of
 from outlast.engine.watching import Hub, wait_for_change
@@ -246,18 +246,19 @@ class Engine:
 
     async def _creation(self, principal: Principal, wish: Wish) -> Creation:
         kind = self.kinds.get(wish.kind)
-        if kind is None:
+        if kind is None or kind.is_part:
             raise UnknownKind(f"there is no kind {wish.kind!r} here; see /v1/kinds")
         if kind.verb is not None:
             principal.require(Verb(kind.verb))
         now = self.store.operations.now()
         check_wish(wish, self.limits, now)
-        spec = decode_spec(kind, wish.spec)
-        writes = wish.writes
-        if kind.prepare is not None:
-            catalog = TenantCatalog(self.store.catalog, principal.tenant)
-            prepared = check_prepared(kind, await self._preparer.prepare(kind, wish.spec, catalog))
-            writes = [*writes, *prepared.writes]
+        decode_spec(kind, wish.spec)
+        catalog = TenantCatalog(self.store.catalog, principal.tenant)
+        made = await prepare_operation(self._preparer, self.kinds, kind, wish.spec, catalog)
+        for other in made.kinds[1:]:
+            if other.verb is not None:
+                principal.require(Verb(other.verb))
+        prepared = made.prepared
         operation_id, alias = names_of(wish.operation_id, now)
         named = operation_id or alias or wish.idempotency_key
         submission = Submission(
@@ -270,13 +271,13 @@ class Engine:
             labels=wish.labels,
             project=wish.project,
             project_version=wish.project_version,
-            resource_type=wish.resource_type,
-            resource_id=wish.resource_id,
+            resource_type=prepared.resource_type or wish.resource_type,
+            resource_id=prepared.resource_id or wish.resource_id,
             priority=wish.priority,
-            concurrency_key=kind.key_for(spec),
+            concurrency_key=prepared.concurrency_key,
             available_at=wish.available_at,
             deadline_at=deadline_of(wish, now),
-            attempts_max=kind.retry.attempts_max,
+            attempts_max=made.runs.retry.attempts_max,
             checkpoint=wish.checkpoint,
             idempotency_key=wish.idempotency_key,
             fingerprint=fingerprint_of(wish) if named else None,
@@ -288,7 +289,7 @@ class Engine:
         return Creation(
             submission=submission,
             operation_id=operation_id,
-            writes=writes,
+            writes=[*wish.writes, *prepared.writes],
             audit=_audit(principal, "operation.create", "", wish.request_id),
         )
 

@@ -2,26 +2,34 @@
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from outlast.operations import documents
 from outlast.operations.errors import InvalidSpec, Unavailable
-from outlast.operations.kind import Catalog, Kind, Prepared, Resource
+from outlast.operations.kind import Catalog, CatalogWrite, Kind, Prepared, Resource
 from outlast.store.port import CatalogStore
 
 _FIND_MAX: Final = 500
+_KINDS_MAX: Final = 3
 _NAMED_FIELD: Final = re.compile(r"(?:required|unknown) field `([^`]+)`")
 
 
 class TenantCatalog:
     """A catalog as `prepare` sees it: one tenant's resources, read only."""
 
-    def __init__(self, catalog: CatalogStore, tenant: str) -> None:
+    def __init__(self, catalog: CatalogStore, tenant: str, operation_id: str | None = None) -> None:
         self._catalog = catalog
         self._tenant = tenant
+        self._operation_id = operation_id
+
+    @property
+    def operation_id(self) -> str | None:
+        """See `operations.kind.Catalog`."""
+        return self._operation_id
 
     async def get(self, type: str, id_or_name: str) -> Resource | None:
         """See `operations.kind.Catalog`."""
@@ -55,7 +63,44 @@ class OwnPreparer:
         if inspect.isawaitable(answer):
             answer = await answer
         prepared = answer if isinstance(answer, Prepared) else Prepared(plan=answer)
-        return msgspec.structs.replace(prepared, plan=documents.encode(prepared.plan))
+        return replace(prepared, plan=documents.encode(prepared.plan))
+
+
+class PreparedOperation(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a spec. `kinds` begin with the operation's own; the last one runs it."""
+
+    kinds: Sequence[Kind]
+    prepared: Prepared
+
+    @property
+    def runs(self) -> Kind:
+        """The kind that runs the operation."""
+        return self.kinds[-1]
+
+
+async def prepare_operation(
+    preparer: Preparer, installed: Mapping[str, Kind], kind: Kind, spec: bytes, catalog: Catalog
+) -> PreparedOperation:
+    """Prepare an operation of a kind, or of the one that it names in its place, and so on.
+
+    The answer has the writes of all, and the concurrency key. Raises what `prepare` raises,
+    InvalidSpec for a spec that does not fit, Unavailable where a kind is at fault.
+    """
+    kinds: list[Kind] = []
+    writes: list[CatalogWrite] = []
+    while len(kinds) < _KINDS_MAX:
+        kinds.append(kind)
+        prepared = check_prepared(kind, await preparer.prepare(kind, spec, catalog))
+        writes.extend(prepared.writes)
+        if prepared.kind is None:
+            key = prepared.concurrency_key or _concurrency_key(kind, spec)
+            last = replace(prepared, writes=writes, concurrency_key=key)
+            return PreparedOperation(kinds=kinds, prepared=last)
+        if prepared.kind not in installed:
+            raise Unavailable(f"kind {kind.name} names {prepared.kind!r}, which is not installed")
+        kind, spec = installed[prepared.kind], prepared.plan
+        decode_spec(kind, spec)
+    raise Unavailable(f"kind {kinds[0].name} is handed on more than {_KINDS_MAX - 1} times")
 
 
 def check_prepared(kind: Kind, prepared: Prepared) -> Prepared:
@@ -69,6 +114,11 @@ def check_prepared(kind: Kind, prepared: Prepared) -> Prepared:
     if both:
         raise Unavailable(f"kind {kind.name} names inputs twice: {', '.join(both)}")
     return prepared
+
+
+def _concurrency_key(kind: Kind, spec: bytes) -> str | None:
+    # To decode costs more than anything else here, and most kinds have the same key, or none.
+    return kind.key_for(decode_spec(kind, spec) if callable(kind.concurrency_key) else None)
 
 
 def decode_spec(kind: Kind, spec: bytes) -> Any:

@@ -41,10 +41,11 @@ class Called(_Message, frozen=True):
 
 
 class PrepareAsked(_Message, frozen=True):
-    """To the child: check a spec."""
+    """To the child: check a spec, of an operation that there is or that is being created."""
 
     kind: str
     spec: bytes
+    operation_id: str | None = None
 
 
 class PartialAsked(_Message, frozen=True):

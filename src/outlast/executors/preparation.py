@@ -29,7 +29,9 @@ from outlast.operations.kind import Kind, Prepared, Resource
 def answer_prepare(channel: ChildEnd, asked: PrepareAsked, kinds: Mapping[str, Kind]) -> None:
     """Run one `prepare` and send what came of it."""
     try:
-        prepared = _prepare(kinds[asked.kind], asked.spec, ChildCatalog(channel))
+        prepared = _prepare(
+            kinds[asked.kind], asked.spec, ChildCatalog(channel, asked.operation_id)
+        )
         channel.send(SpecPrepared(prepared=prepared))
     except OutlastError as error:
         channel.send(
@@ -79,9 +81,15 @@ async def _wait_for(value: Any) -> Any:
 class ChildCatalog:
     """The Catalog that `prepare` is given. One question at a time."""
 
-    def __init__(self, channel: ChildEnd) -> None:
+    def __init__(self, channel: ChildEnd, operation_id: str | None = None) -> None:
         self._channel = channel
+        self._operation_id = operation_id
         self._numbers = 0
+
+    @property
+    def operation_id(self) -> str | None:
+        """The operation that an attempt is prepared of."""
+        return self._operation_id
 
     async def get(self, type: str, id_or_name: str) -> Resource | None:
         """The resource with this id, else the one with this name, else None."""

@@ -69,7 +69,8 @@ class PrepareChild:
         Raises what `prepare` raised, if it is an OutlastError; PrepareTimedOut when it took too
         long; Unavailable when it failed in another way or died.
         """
-        match await self._ask(kind, PrepareAsked(kind=kind, spec=spec), catalog):
+        asked = PrepareAsked(kind=kind, spec=spec, operation_id=catalog.operation_id)
+        match await self._ask(kind, asked, catalog):
             case SpecPrepared(prepared=prepared):
                 return prepared
             case Refused() as refused:

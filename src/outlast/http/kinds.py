@@ -34,7 +34,7 @@ class KindRoutes:
     """The routes of /v1/kinds. Kinds do not change while a server runs: they are encoded once."""
 
     def __init__(self, kinds: Mapping[str, Kind]) -> None:
-        views = [kind_view(kinds[name]) for name in sorted(kinds)]
+        views = [kind_view(kinds[name]) for name in sorted(kinds) if not kinds[name].is_part]
         self._all = encode(KindsView(kinds=views))
         self._each = {view.name: encode(view) for view in views}
 

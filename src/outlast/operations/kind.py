@@ -12,9 +12,13 @@ import msgspec
 from outlast.operations.errors import Invalid
 from outlast.operations.progress import ResourceProgress
 from outlast.operations.retry import RetryPolicy
+from outlast.operations.states import State
 
 CONFIGURED_TYPES: Final = ("backend", "object_store", "installation")
 """The types of resources that come from the settings: nobody writes them."""
+
+OPERATION: Final = "operation"
+"""The type under which a catalog shows operations, to be read: an OperationDocument each."""
 
 KIND_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -55,7 +59,7 @@ class CatalogWrite(msgspec.Struct, frozen=True, kw_only=True):
     whatever is there. `document` None deletes it. Violated: ResourceExists or RevisionMismatch, and
     nothing of the transaction is kept. `is_owned`: the resource belongs to the operation that it is
     written with, and the store puts that operation's id into its indexed field `operation_id`.
-    Raises Invalid for one of CONFIGURED_TYPES.
+    Raises Invalid for one of CONFIGURED_TYPES, and for OPERATION.
     """
 
     type: str
@@ -70,10 +74,23 @@ class CatalogWrite(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.type in CONFIGURED_TYPES:
             raise Invalid(f"resources of type {self.type} come from the settings alone")
+        if self.type == OPERATION:
+            raise Invalid("a catalog shows operations; it does not write them")
+
+
+class OperationDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What a catalog tells of an operation. Lists find them by `resource_type`, `resource_id`."""
+
+    kind: str
+    state: State
 
 
 class Catalog(Protocol):
     """What `prepare` may read: the resources of the operation's tenant."""
+
+    @property
+    def operation_id(self) -> str | None:
+        """The operation that an attempt is prepared of; None while it is being created."""
 
     async def get(self, type: str, id_or_name: str) -> Resource | None:
         """The resource with this id, else the one with this name, else None."""
@@ -170,7 +187,12 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     of JSON lines. `secrets` are resolved by the worker alone: a name that the kind declares ->
     `backend:NAME` (the key of that backend) or `sealed:ID` (a sealed secret of the tenant).
     `targets` are the ids of the datasets that the attempt may publish into, beside a temporary one
-    of its own; None: any of the tenant's.
+    of its own (None: any of the tenant's), and of the databases that it may change.
+
+    `kind` names another kind of this installation, whose spec `plan` is then: that kind prepares
+    and runs the operation, and may name a third. `concurrency_key`, and the resource that the
+    operation is about (`resource_type` and `resource_id`), hold as they are when it is created, in
+    place of what the kind and the caller say.
     """
 
     plan: Any
@@ -179,6 +201,10 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     exports: Mapping[str, Sequence[str]] = {}
     secrets: Mapping[str, str] = {}
     targets: Sequence[str] | None = None
+    kind: str | None = None
+    concurrency_key: str | None = None
+    resource_type: str | None = None
+    resource_id: str | None = None
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,7 +236,7 @@ class Kind:
     most one operation runs per tenant and key. `partial` turns the last checkpoint into what is
     published when the operation ends failed or cancelled: publications that name files of
     `context.files`, never a dataset version. `verb` is what a caller's role must allow beside
-    submitting.
+    submitting. `is_part`: nobody submits it; other kinds name it in `Prepared.kind`.
     """
 
     name: str
@@ -229,6 +255,7 @@ class Kind:
     preload: tuple[str, ...] = field(default=(), kw_only=True)
     partial: Callable[[Any], Sequence[Any]] | None = field(default=None, kw_only=True)
     verb: str | None = field(default=None, kw_only=True)
+    is_part: bool = field(default=False, kw_only=True)
     cancel_grace_seconds: float | None = field(default=None, kw_only=True)
     version: str = field(default="1", kw_only=True)
     description: str = field(default="", kw_only=True)

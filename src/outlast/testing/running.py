@@ -51,6 +51,11 @@ class ListedCatalog:
     def __init__(self, resources: Sequence[Resource] = ()) -> None:
         self._resources = resources
 
+    @property
+    def operation_id(self) -> str | None:
+        """See operations.kind.Catalog: the operation is being created."""
+        return None
+
     async def get(self, type: str, id_or_name: str) -> Resource | None:
         """See operations.kind.Catalog."""
         of_type = [one for one in self._resources if one.type == type]

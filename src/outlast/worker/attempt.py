@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from outlast.engine.preparing import TenantCatalog, check_prepared
+from outlast.engine.preparing import TenantCatalog, prepare_operation
 from outlast.executors.port import Assignment, Failed, Outcome, Running, Stopped, StopReason
 from outlast.operations.errors import OutlastError, Unavailable
 from outlast.operations.failure import platform_failure
-from outlast.operations.kind import Kind, Prepared
+from outlast.operations.kind import Prepared
 from outlast.operations.model import SECOND, Operation
 from outlast.operations.progress import Report
 from outlast.store.port import Renewal
@@ -113,9 +113,9 @@ class Attempt:
 
     async def _assign(self) -> Assignment:
         """What the executor is given. Cut short, with what there is, once it shall stop."""
-        equipment, operation, kind = self._equipment, self.operation, self._kind
-        prepared = await self._prepare(kind)
-        self._settlement.targets = prepared.targets
+        equipment, operation = self._equipment, self.operation
+        prepared = await self._prepare()
+        kind = self._kind
         inputs: Mapping[str, Path] = {}
         secrets: Mapping[str, str] = {}
         if operation.parent_id is not None and equipment.files is not None:
@@ -142,12 +142,15 @@ class Attempt:
             ),
         )
 
-    async def _prepare(self, kind: Kind) -> Prepared:
-        if kind.prepare is None:
-            return Prepared(plan=self.operation.spec)
-        catalog = TenantCatalog(self._equipment.store.catalog, self.operation.tenant)
-        preparer = self._equipment.preparer
-        return check_prepared(kind, await preparer.prepare(kind, self.operation.spec, catalog))
+    async def _prepare(self) -> Prepared:
+        equipment, operation = self._equipment, self.operation
+        catalog = TenantCatalog(equipment.store.catalog, operation.tenant, operation.id)
+        made = await prepare_operation(
+            equipment.preparer, equipment.kinds, self._kind, operation.spec, catalog
+        )
+        self._kind = made.runs
+        self._settlement.of(made.runs, made.prepared)
+        return made.prepared
 
     async def _resolve(self, references: Mapping[str, str]) -> Mapping[str, str]:
         if self._equipment.secrets is None:

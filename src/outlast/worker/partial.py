@@ -38,11 +38,16 @@ class PartialOutput:
     """The partial output of one attempt's operation. What is wrong with it hinders no end."""
 
     def __init__(
-        self, equipment: Equipment, operation: Operation, token: str, publish: Publish
+        self,
+        equipment: Equipment,
+        operation: Operation,
+        kind: Kind,
+        token: str,
+        publish: Publish,
     ) -> None:
         self._equipment = equipment
         self._operation = operation
-        self._kind = equipment.kinds[operation.kind]
+        self._kind = kind
         self._held = Held(id=operation.id, token=token)
         self._publish = publish
 

@@ -22,7 +22,7 @@ from outlast.operations.errors import (
     Unavailable,
 )
 from outlast.operations.failure import Failure, platform_failure
-from outlast.operations.kind import CatalogWrite
+from outlast.operations.kind import CatalogWrite, Kind, Prepared
 from outlast.operations.model import Operation, Transition
 from outlast.store.port import Change, Decide
 from outlast.worker.equipment import Equipment
@@ -38,26 +38,22 @@ logger = logging.getLogger(__name__)
 
 
 class Settlement:
-    """Records how an attempt ended. `retry_in_seconds` then tells when another may follow.
-
-    `targets` is what `prepare` allows to be published into.
-    """
+    """Records how an attempt ended. `retry_in_seconds` then tells when another may follow."""
 
     def __init__(
         self, equipment: Equipment, operation: Operation, token: str, sink: AttemptSink
     ) -> None:
         self.retry_in_seconds: float | None = None
-        self.targets: Sequence[str] | None = None
         self._equipment = equipment
         self._operation = operation
         self._kind = equipment.kinds[operation.kind]
         self._token = token
         self._sink = sink
-        self._partial = (
-            None
-            if self._kind.partial is None
-            else PartialOutput(equipment, operation, token, self._publish)
-        )
+        self._targets: Sequence[str] | None = None
+
+    def of(self, kind: Kind, prepared: Prepared) -> None:
+        """The attempt is run by this kind, and may publish into the targets of `prepared`."""
+        self._kind, self._targets = kind, prepared.targets
 
     async def settle(self, outcome: Outcome, workdir: Callable[[], Path]) -> None:
         """Record the end. Tried again until it is recorded, or the lease is lost.
@@ -133,8 +129,8 @@ class Settlement:
         for document in publications:
             tagged = _decode(document, _Tagged)
             tag = tagged.type
-            if not self._is_allowed(tagged.dataset):
-                raise Conflict("the attempt would publish into a dataset that is not its target")
+            if not self._is_allowed(tagged):
+                raise Conflict("the attempt would publish into what is not its target")
             # What a sandboxed child names is checked by a publisher; it never writes by itself.
             if tag == "catalog_write" and not self._kind.sandboxed:
                 writes.append(_decode(document, PlainWrite).write)
@@ -148,11 +144,13 @@ class Settlement:
             )
         return writes
 
-    def _is_allowed(self, dataset: object) -> bool:
-        """Whether a publication may go there: a subverted child could name another dataset."""
-        if dataset is None or self.targets is None:
+    def _is_allowed(self, tagged: "_Tagged") -> bool:
+        """Whether a publication may go there: a subverted child could name another's."""
+        if tagged.database is not None and tagged.database not in (self._targets or ()):
+            return False
+        if tagged.dataset is None or self._targets is None:
             return True
-        return dataset in self.targets or dataset == self._operation.id
+        return tagged.dataset in self._targets or tagged.dataset == self._operation.id
 
     def _failing(self, outcome: Failed) -> Decide:
         retry, token, failure = self._kind.retry, self._token, outcome.failure
@@ -185,10 +183,12 @@ class Settlement:
 
     async def _end_without_success(self, waiting: list[Change], decide: Decide) -> None:
         """Take a decision. If the operation ends with it, its partial output is published too."""
-        partial = self._partial
-        if partial is None:
+        if self._kind.partial is None:
             await self._end(waiting, decide)
             return
+        partial = PartialOutput(
+            self._equipment, self._operation, self._kind, self._token, self._publish
+        )
         tries = _PUBLISH_TRIES
         # First as if it went on: whether it does is for the decision to say, not for us to guess.
         attempted = _Attempted(decide, as_end=False)
@@ -266,3 +266,4 @@ def _decode(publication: bytes, type_: type[_T]) -> _T:
 class _Tagged(msgspec.Struct):
     type: str
     dataset: Any = None
+    database: Any = None
