@@ -7,7 +7,7 @@ the default. Nothing below the composition root reads the environment.
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -44,6 +44,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     batch: int = 1000
     page_size: int = 500
     watchers: int = 10_000
+    database_bytes: int = 16 * 1024 * _MIB
+    pipe_table_files: int = 100_000
+    pipe_table_bytes: int = 16 * 1024 * _MIB
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,9 +113,10 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ObjectStoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A place for bytes that speaks S3. Table `[object_stores.NAME]`.
+    """A place for bytes. Table `[object_stores.NAME]`.
 
-    `url` is s3://BUCKET/PREFIX. The variables name what holds the keys in the environment.
+    `url` is s3://BUCKET/PREFIX for what speaks S3, or file:///FOLDER for a folder that is only
+    read. The variables name what holds the keys in the environment.
     """
 
     url: str
@@ -120,6 +124,53 @@ class ObjectStoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     region: str | None = None
     access_key_variable: str | None = None
     secret_key_variable: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith("file:"):
+            return
+        if not self.url.startswith("file:///"):
+            raise ValueError("the url of an object store that is a folder is file:///FOLDER")
+        keys = (self.access_key_variable, self.secret_key_variable)
+        if any(one is not None for one in (self.endpoint, self.region, *keys)):
+            raise ValueError("an object store that is a folder has a url and nothing else")
+
+    @property
+    def key_variables(self) -> dict[str, str]:
+        """The names of the variables that hold its keys, by what the keys are for."""
+        keys = {"access_key": self.access_key_variable, "secret_key": self.secret_key_variable}
+        return {name: variable for name, variable in keys.items() if variable is not None}
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that it is, if it is one."""
+        return Path(self.url.removeprefix("file://")) if self.url.startswith("file:") else None
+
+
+class Databases(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where databases are made. Table `[databases]`.
+
+    With `engine = "postgresql"`, `url_variable` names the environment variable of the workers that
+    holds the URL of a PostgreSQL server, of a role that may create databases and roles.
+    """
+
+    engine: Literal["duckdb", "postgresql"] = "duckdb"
+    url_variable: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine == "postgresql" and not self.url_variable:
+            raise ValueError("databases on PostgreSQL need a url_variable")
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A service: kinds of this installation under names of their own. Table `[services.NAME]`.
+
+    `commands` maps names to kinds. `status` is MODULE:FUNCTION: given a catalog it returns what the
+    service tells of itself, a JSON object.
+    """
+
+    commands: dict[str, str]
+    description: str = ""
+    status: str | None = None
 
 
 class Outbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,6 +190,67 @@ class ChatLog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     is_enabled: bool = True
     redact: str | None = None
+
+
+def _check_positive(table: msgspec.Struct, names: tuple[str, ...]) -> None:
+    for name in names:
+        value = getattr(table, name)
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1")
+
+
+class TenantShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one tenant may take of what all share. Table `[sharing.tenants.NAME]`.
+
+    What is None here is as `[sharing.every_tenant]` has it. `weight`: a tenant with 2 has twice the
+    slots of one with 1 while both have work waiting. `running_max` and `starts_per_minute` hold for
+    its attempts over all workers.
+    """
+
+    weight: int | None = None
+    running_max: int | None = None
+    starts_per_minute: int | None = None
+    pending_max: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_positive(self, ("weight", "running_max", "starts_per_minute", "pending_max"))
+
+
+class KindShare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many operations of a kind run, and where. Table `[sharing.kinds.NAME]`.
+
+    Only workers that have all of `labels` run them.
+    """
+
+    running_max: int | None = None
+    starts_per_minute: int | None = None
+    labels: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        _check_positive(self, ("running_max", "starts_per_minute"))
+
+
+_ANY_KIND: Final = KindShare()
+
+
+class Sharing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How tenants and kinds share the workers. Table `[sharing]`. Tenants by name or id."""
+
+    every_tenant: TenantShare = TenantShare()
+    tenants: dict[str, TenantShare] = {}
+    kinds: dict[str, KindShare] = {}
+
+    def of_tenant(self, tenant: str) -> TenantShare:
+        """What the tenant may take."""
+        own = self.tenants.get(tenant)
+        if own is None:
+            return self.every_tenant
+        given = {name: value for name, value in msgspec.structs.asdict(own).items() if value}
+        return msgspec.structs.replace(self.every_tenant, **given)
+
+    def of_kind(self, kind: str) -> KindShare:
+        """What the kind may take."""
+        return self.kinds.get(kind, _ANY_KIND)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,8 +273,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     backends: dict[str, Backend] = {}
     object_stores: dict[str, ObjectStoreSettings] = {}
     objects: str | None = None
+    databases: Databases = Databases()
+    services: dict[str, ServiceSettings] = {}
     outbound: Outbound = Outbound()
     chat_log: ChatLog = ChatLog()
+    sharing: Sharing = Sharing()
 
     def __post_init__(self) -> None:
         if not 0 <= self.workers <= 1024:  # noqa: PLR2004  more slots than any machine has cores

@@ -1,11 +1,13 @@
 """What the settings name, as resources that every tenant can read and nobody can write."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
-from outlast.operations.kind import CONFIGURED_TYPES, CatalogWrite, Resource
-from outlast.settings import Backend, ObjectStoreSettings, Settings
+from outlast.operations.kind import CONFIGURED_TYPES, OPERATION, CatalogWrite, Resource
+from outlast.resources.shown_operations import ShownOperations
+from outlast.settings import Backend, Limits, ObjectStoreSettings, Settings
 from outlast.store.port import AuditEntry, CatalogStore, OperationStore, Store
 
 BACKEND, OBJECT_STORE, INSTALLATION = CONFIGURED_TYPES
@@ -25,37 +27,55 @@ class BackendDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ObjectStoreDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What the catalog tells of a place for bytes. Its keys are no one's but the server's."""
+    """What the catalog tells of a place for bytes. Its keys are no one's but the server's.
+
+    `has_keys`: they are the secrets `object_store:NAME/access_key` and `.../secret_key`. `is_own`:
+    the installation keeps its own bytes there, those of all tenants, or right beside.
+    """
 
     url: str
     endpoint: str | None
     region: str | None
+    has_keys: bool = False
+    is_own: bool = False
 
 
 class InstallationDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What a kind may have to know of the installation. The one resource is called as its type.
 
     `outbound_allow` is the setting; `allow_unsandboxed`: hostile bytes may be parsed where no
-    sandbox holds.
+    sandbox holds; `pipe_table_files` and `pipe_table_bytes` are the limits;
+    `database_engine` is what new databases are made with.
     """
 
     outbound_allow: tuple[str, ...]
     allow_unsandboxed: bool
+    pipe_table_files: int = Limits().pipe_table_files
+    pipe_table_bytes: int = Limits().pipe_table_bytes
+    database_engine: Literal["duckdb", "postgresql"] = "duckdb"
 
 
 class ConfiguredCatalog:
-    """A catalog with the resources of the settings laid over it, in every tenant."""
+    """A catalog with the resources of the settings laid over it, in every tenant.
 
-    def __init__(self, catalog: CatalogStore, settings: Settings) -> None:
+    It shows the operations of `operations` too, where it is given them.
+    """
+
+    def __init__(
+        self, catalog: CatalogStore, settings: Settings, operations: OperationStore | None = None
+    ) -> None:
         self._catalog = catalog
+        self._operations = None if operations is None else ShownOperations(operations)
         self._configured = {
             BACKEND: _resources(BACKEND, _backend_documents(settings.backends)),
-            OBJECT_STORE: _resources(OBJECT_STORE, _store_documents(settings.object_stores)),
+            OBJECT_STORE: _resources(OBJECT_STORE, _store_documents(settings)),
             INSTALLATION: _resources(INSTALLATION, {INSTALLATION: _installation(settings)}),
         }
 
     async def read(self, tenant: str, type: str, id_or_name: str) -> Resource | None:
         """See CatalogStore."""
+        if type == OPERATION and self._operations is not None:
+            return await self._operations.read(tenant, id_or_name)
         configured = self._configured.get(type)
         if configured is None:
             return await self._catalog.read(tenant, type, id_or_name)
@@ -73,6 +93,8 @@ class ConfiguredCatalog:
         limit: int = 100,
     ) -> list[Resource]:
         """See CatalogStore. What the settings name has no indexed fields."""
+        if type == OPERATION and self._operations is not None:
+            return await self._operations.find(tenant, fields or {}, limit)
         configured = self._configured.get(type)
         if configured is None:
             return await self._catalog.find(
@@ -100,7 +122,7 @@ class ConfiguredStore:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
-        self._catalog = ConfiguredCatalog(store.catalog, settings)
+        self._catalog = ConfiguredCatalog(store.catalog, settings, store.operations)
 
     @property
     def operations(self) -> OperationStore:
@@ -137,18 +159,35 @@ def _backend_documents(backends: Mapping[str, Backend]) -> dict[str, BackendDocu
     }
 
 
-def _store_documents(
-    stores: Mapping[str, ObjectStoreSettings],
-) -> dict[str, ObjectStoreDocument]:
+def _store_documents(settings: Settings) -> dict[str, ObjectStoreDocument]:
+    stores = settings.object_stores
+    own = None if settings.objects is None else stores[settings.objects]
     return {
-        name: ObjectStoreDocument(url=one.url, endpoint=one.endpoint, region=one.region)
+        name: ObjectStoreDocument(
+            url=one.url,
+            endpoint=one.endpoint,
+            region=one.region,
+            has_keys=one.access_key_variable is not None,
+            is_own=own is not None and _overlap(one, own),
+        )
         for name, one in stores.items()
     }
 
 
+def _overlap(one: ObjectStoreSettings, other: ObjectStoreSettings) -> bool:
+    """Whether objects of one can be objects of the other."""
+    urls = [f"{store.url.rstrip('/')}/" for store in (one, other)]
+    is_nested = urls[0].startswith(urls[1]) or urls[1].startswith(urls[0])
+    return is_nested and one.endpoint == other.endpoint
+
+
 def _installation(settings: Settings) -> InstallationDocument:
     return InstallationDocument(
-        outbound_allow=settings.outbound.allow, allow_unsandboxed=settings.allow_unsandboxed
+        outbound_allow=settings.outbound.allow,
+        allow_unsandboxed=settings.allow_unsandboxed,
+        pipe_table_files=settings.limits.pipe_table_files,
+        pipe_table_bytes=settings.limits.pipe_table_bytes,
+        database_engine=settings.databases.engine,
     )
 
 
