@@ -18,6 +18,7 @@ from outlast.operations.errors import OutlastError
 from outlast.operations.kind import CatalogWrite, Resource
 from outlast.operations.model import HistoryEvent, Operation, Submission, Transition
 from outlast.operations.states import State
+from outlast.settings import Sharing
 
 Decide: TypeAlias = Callable[[Operation, int], Transition]
 """A decision of the domain: the stored operation and the store's time in, a transition out."""
@@ -81,12 +82,18 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's request for work: at most `limit` operations of these kinds."""
+    """A worker's request for work: at most `limit` operations of these kinds.
+
+    `after_tenant` is whose turn it was last. `sharing` is what tenants and kinds are held to; its
+    tenants are ids.
+    """
 
     kinds: frozenset[str]
     worker: str
     limit: int
     lease_seconds: float
+    after_tenant: str = ""
+    sharing: Sharing = Sharing()
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,8 +221,13 @@ class OperationStore(Protocol):
         """Start attempts of pending operations that nobody holds, durable on return.
 
         Eligible: of one of the kinds; `available_at` is not later than now; the deadline has not
-        passed; no operation with the same tenant and concurrency key is running. Order: higher
-        priority first, then older first. Each gets a lease of its own token.
+        passed; no operation with the same tenant and concurrency key is running; the tenant and
+        the kind have room, in `running_max` and in `starts_per_minute`, which hold over all
+        claims, also those at the same time. Each gets a lease of its own token.
+
+        Tenants take turns: next is the one with the fewest running for its weight (more than
+        RUNNING_COUNTED count as so many); among equals they go round in the order of their ids,
+        beginning after `after_tenant`. Within a tenant higher priority goes first, then older.
         """
 
     async def renew(self, worker: str, held: Sequence[Held], lease_seconds: float) -> list[Renewal]:

@@ -32,12 +32,14 @@ from outlast.operations.failure import Failure
 from outlast.operations.model import SECOND, Operation, Submission, Transition
 from outlast.operations.progress import Report
 from outlast.operations.states import State
+from outlast.settings import Sharing
 from outlast.store.port import Change, Claim, Created, Creation, Held, OperationStore, Query, Store
 from outlast.testing.clock import ManualClock
 from outlast.testing.store_model import (
     LEASE_SECONDS,
     RETENTION_SECONDS,
     RETRY_SECONDS,
+    SHARINGS,
     Expected,
     Model,
 )
@@ -51,6 +53,7 @@ _at = st.sampled_from((0, 1))
 _pick = st.integers(0, 99)
 _endings = st.sampled_from(("succeed", "fail", "retry", "release", "confirm_cancel"))
 _kinds = st.sampled_from(({"a"}, {"b"}, {"a", "b"}, {"a", "b"}))
+_sharings = st.sampled_from(SHARINGS)
 _submissions = st.fixed_dictionaries(
     {
         "tenant": st.sampled_from((*TENANTS, TENANTS[0])),
@@ -126,13 +129,28 @@ class StoreMachine(RuleBasedStateMachine):
             else:
                 assert created.operation.id == earlier
 
-    @rule(at=_at, kinds=_kinds, limit=st.integers(1, 3))
-    def claim(self, at: int, kinds: set[str], limit: int) -> None:
+    @rule(
+        at=_at,
+        kinds=_kinds,
+        limit=st.integers(1, 3),
+        after=st.sampled_from(("", *TENANTS)),
+        sharing=_sharings,
+    )
+    def claim(
+        self, at: int, kinds: set[str], limit: int, after: str = "", sharing: Sharing = SHARINGS[0]
+    ) -> None:
         """Claim, and get exactly what is next."""
-        claim = Claim(kinds=frozenset(kinds), worker="w", limit=limit, lease_seconds=LEASE_SECONDS)
+        claim = Claim(
+            kinds=frozenset(kinds),
+            worker="w",
+            limit=limit,
+            lease_seconds=LEASE_SECONDS,
+            after_tenant=after,
+            sharing=sharing,
+        )
         claimed = self._run(self._operations(at).claim(claim))
         now = self.clock()
-        assert [operation.id for operation in claimed] == self.model.next(kinds, limit, now)
+        assert [operation.id for operation in claimed] == self.model.next(claim, now)
         for operation in claimed:
             assert operation.lease is not None
             assert operation.lease.token not in self.model[operation.id].tokens

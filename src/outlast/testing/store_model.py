@@ -3,14 +3,30 @@
 Only plain rules: who is next, what an ending leads to, what is overdue.
 """
 
+import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from outlast.operations.model import SECOND, Submission
 from outlast.operations.states import State
+from outlast.settings import KindShare, Sharing, TenantShare
+from outlast.store.port import Claim
 
 LEASE_SECONDS = 10
 RETENTION_SECONDS = 60
 RETRY_SECONDS = 5
+
+SHARINGS = (
+    Sharing(),
+    Sharing(),
+    Sharing(tenants={"acme": TenantShare(running_max=1)}),
+    Sharing(every_tenant=TenantShare(running_max=3), tenants={"other": TenantShare(weight=2)}),
+    Sharing(kinds={"a": KindShare(running_max=1)}),
+    Sharing(
+        tenants={"acme": TenantShare(starts_per_minute=60)},
+        kinds={"b": KindShare(starts_per_minute=7, running_max=4)},
+    ),
+)
 
 
 @dataclass
@@ -82,8 +98,27 @@ class Expected:
         return self.token is not None and self.lease_expires_at <= now
 
 
+class Bucket:
+    """A rate: what it holds at most is what a second brings, and one."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_instant = Fraction(1, math.ceil(Fraction(60 * SECOND, per_minute)))
+        self._most = SECOND * self._per_instant + 1
+        self._at = 0
+        self.tokens = self._most
+
+    def fill(self, now: int) -> None:
+        """Let it fill until now."""
+        self.tokens = min(self._most, self.tokens + (now - self._at) * self._per_instant)
+        self._at = now
+
+
 class Model(dict[str, Expected]):
     """All operations, by id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buckets: dict[tuple[str, str], Bucket] = {}
 
     def running(self) -> list[tuple[str, Expected, str]]:
         """Whose attempts hold a lease, and which."""
@@ -98,29 +133,78 @@ class Model(dict[str, Expected]):
             if token != each.token
         ]
 
-    def next(self, kinds: set[str], limit: int, now: int) -> list[str]:
-        """What a claim takes, in order."""
-        busy = {
-            (each.submission.tenant, each.submission.concurrency_key)
-            for each in self.values()
-            if each.state is State.RUNNING
-        }
+    def next(self, claim: Claim, now: int) -> list[str]:
+        """What a claim takes, in order. What it takes of a rate is spent."""
         chosen: list[str] = []
-        by_rank = sorted(self.items(), key=lambda item: (-item[1].submission.priority, item[0]))
-        for id_, each in by_rank:
-            wish = each.submission
-            key = (wish.tenant, wish.concurrency_key)
-            if (
-                each.state is State.PENDING
-                and wish.kind in kinds
-                and each.available_at <= now
-                and not each.is_late(now)
-                and (wish.concurrency_key is None or key not in busy)
-                and len(chosen) < limit
-            ):
-                busy.add(key)
-                chosen.append(id_)
+        while len(chosen) < claim.limit:
+            free = [id_ for id_ in self if self._may_start(id_, claim, chosen, now)]
+            if not free:
+                break
+            tenant = min(
+                {self._wish(id_).tenant for id_ in free},
+                key=lambda each: (
+                    self._running("tenant", each, chosen)
+                    / (claim.sharing.of_tenant(each).weight or 1),
+                    each <= claim.after_tenant,
+                    each,
+                ),
+            )
+            first = min(
+                (id_ for id_ in free if self._wish(id_).tenant == tenant),
+                key=lambda id_: (-self._wish(id_).priority, id_),
+            )
+            chosen.append(first)
+            for bucket in self._buckets(first, claim, now):
+                bucket.tokens -= 1
         return chosen
+
+    def _may_start(self, id_: str, claim: Claim, chosen: list[str], now: int) -> bool:
+        each, wish = self[id_], self._wish(id_)
+        key = (wish.tenant, wish.concurrency_key)
+        busy = [
+            (self._wish(other).tenant, self._wish(other).concurrency_key)
+            for other in self
+            if self[other].state is State.RUNNING or other in chosen
+        ]
+        return (
+            each.state is State.PENDING
+            and id_ not in chosen
+            and wish.kind in claim.kinds
+            and each.available_at <= now
+            and not each.is_late(now)
+            and (wish.concurrency_key is None or key not in busy)
+            and all(
+                share.running_max is None or self._running(scope, name, chosen) < share.running_max
+                for scope, name, share in self._shares(id_, claim)
+            )
+            and all(bucket.tokens >= 1 for bucket in self._buckets(id_, claim, now))
+        )
+
+    def _shares(self, id_: str, claim: Claim) -> list[tuple[str, str, TenantShare | KindShare]]:
+        wish = self._wish(id_)
+        return [
+            ("tenant", wish.tenant, claim.sharing.of_tenant(wish.tenant)),
+            ("kind", wish.kind, claim.sharing.of_kind(wish.kind)),
+        ]
+
+    def _running(self, scope: str, name: str, chosen: list[str]) -> int:
+        return sum(
+            getattr(each.submission, scope) == name
+            for id_, each in self.items()
+            if each.state is State.RUNNING or id_ in chosen
+        )
+
+    def _buckets(self, id_: str, claim: Claim, now: int) -> "list[Bucket]":
+        found = []
+        for scope, name, share in self._shares(id_, claim):
+            if share.starts_per_minute is not None:
+                bucket = self.buckets.setdefault((scope, name), Bucket(share.starts_per_minute))
+                bucket.fill(now)
+                found.append(bucket)
+        return found
+
+    def _wish(self, id_: str) -> Submission:
+        return self[id_].submission
 
     def reap(self, now: int) -> set[str]:
         """End what is overdue; which operations that were."""

@@ -40,7 +40,8 @@ Measured: inline is faster as long as the whole row stays under a quarter of a p
 
 SELECT: Final = f"SELECT {', '.join(COLUMNS)}, apart FROM operations"
 _POSITIONS: Final = tuple(enumerate(DOCUMENTS, len(COLUMNS) - len(DOCUMENTS)))
-_BITS: Final = {name: 1 << position for position, name in enumerate(DOCUMENTS)}
+APART_BITS: Final = {name: 1 << position for position, name in enumerate(DOCUMENTS)}
+"""The bit of `apart` that says where each of DOCUMENTS stands."""
 _ROW_COLUMNS: Final = (*COLUMNS, "apart", "readiness")
 _SEEN_COLUMNS: Final = (
     "revision",
@@ -157,7 +158,7 @@ class Transaction:
             body = row[position]
             if body is not None and len(body) > INLINE_BYTES_MAX:
                 self.connection.execute(_PUT_DOCUMENT, (operation.id, name, body))
-                apart |= _BITS[name]
+                apart |= APART_BITS[name]
                 row[position] = None
         row += (apart, self._readiness(operation))
         self._inserts.append(row)
@@ -194,7 +195,12 @@ class Transaction:
         self._record(new, transition.event)
         is_small = new.id not in self._apart and not new.state.is_terminal
         self.written[new.id] = new if is_small else None
-        if new.concurrency_key is not None and new.state is not State.RUNNING:
+        if new.state is State.RUNNING:
+            return
+        if old.state is State.RUNNING:
+            # There is room again for what a limit held back.
+            self.claimable = True
+        if new.concurrency_key is not None:
             self.unpark(new.tenant, new.concurrency_key)
 
     def forget(self, operation_id: str) -> None:
@@ -280,11 +286,11 @@ class Transaction:
             body = document(new, name)
             if body is not None and len(body) > INLINE_BYTES_MAX:
                 self.connection.execute(_PUT_DOCUMENT, (new.id, name, body))
-                apart |= _BITS[name]
+                apart |= APART_BITS[name]
                 body = None
-            elif apart & _BITS[name]:
+            elif apart & APART_BITS[name]:
                 self.connection.execute(_DROP_DOCUMENT, (new.id, name))
-                apart &= ~_BITS[name]
+                apart &= ~APART_BITS[name]
             values.append(body)
         if apart:
             self._apart[new.id] = apart
@@ -295,7 +301,7 @@ def with_documents(connection: apsw.Connection, row: Row, left_out: Collection[s
     """The row with the documents that stand apart put in."""
     values = list(row)
     for position, name in _POSITIONS:
-        if row[-1] & _BITS[name] and name not in left_out:
+        if row[-1] & APART_BITS[name] and name not in left_out:
             ((body,),) = connection.execute(_DOCUMENT, (row[0], name)).fetchall()
             values[position] = body
     return values

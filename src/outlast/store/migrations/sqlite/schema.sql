@@ -113,7 +113,7 @@ CREATE UNIQUE INDEX operations_by_idempotency_key ON operations (tenant, idempot
 
 CREATE INDEX operations_by_kind ON operations (tenant, kind, state, id);
 
-CREATE INDEX operations_by_lease_expiry ON operations (lease_expires_at)
+CREATE INDEX operations_by_lease_expiry ON operations (lease_expires_at, kind)
     WHERE lease_expires_at IS NOT NULL;
 
 CREATE INDEX operations_by_parent ON operations (tenant, parent_id, id)
@@ -130,7 +130,8 @@ CREATE INDEX operations_by_resource_type ON operations (tenant, resource_type, i
 
 CREATE INDEX operations_by_state ON operations (tenant, state, id);
 
-CREATE INDEX operations_claimable ON operations (kind, priority DESC, id) WHERE readiness = 1;
+CREATE INDEX operations_claimable ON operations (kind, tenant, priority DESC, id)
+    WHERE readiness = 1;
 
 CREATE INDEX operations_parked ON operations (tenant, concurrency_key, kind, priority DESC, id)
     WHERE readiness = 2;
@@ -139,6 +140,13 @@ CREATE UNIQUE INDEX operations_running_by_key ON operations (tenant, concurrency
     WHERE concurrency_key IS NOT NULL AND state = 'running';
 
 CREATE INDEX operations_scheduled ON operations (available_at) WHERE readiness = 0;
+
+CREATE TABLE rates (
+    scope TEXT NOT NULL,
+    name TEXT NOT NULL,
+    next_at INTEGER NOT NULL,
+    PRIMARY KEY (scope, name)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE resource_fields (
     tenant TEXT NOT NULL,

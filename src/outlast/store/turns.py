@@ -1,0 +1,151 @@
+"""Whose turn it is in a claim, and what limits leave: one rule for every adapter.
+
+An adapter says which tenants have claimable work of which kinds, how much of theirs is running, and
+what the limits leave; then it asks for an allotment, fetches so many candidates of each tenant, and
+takes what may be taken, until nothing is left to allot.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from outlast.operations.model import SECOND
+from outlast.settings import KindShare, TenantShare
+from outlast.store.port import Claim
+
+RUNNING_COUNTED: Final = 200
+"""Tenants that run so many or more are equals: a claim shall not count for long."""
+_MINUTE: Final = 60 * SECOND
+
+Scope: TypeAlias = tuple[Literal["tenant", "kind"], str]
+Rank: TypeAlias = tuple[float, int]
+"""Where in the order of turns something was taken."""
+
+
+class Limited(msgspec.Struct, frozen=True):
+    """A tenant or a kind whose running attempts, or whose rate, have a limit."""
+
+    scope: Scope
+    running_max: int | None
+    starts_per_minute: int | None
+
+    def room(self, running: int, next_at: int, now: int) -> int:
+        """How many attempts may begin now."""
+        rooms = []
+        if self.running_max is not None:
+            rooms.append(self.running_max - running)
+        if self.starts_per_minute is not None:
+            rooms.append(starts_left(self.starts_per_minute, next_at, now))
+        return max(0, min(rooms))
+
+
+class Turns:
+    """The turns of one claim. `waiting` are the pairs (kind, tenant) that have claimable work."""
+
+    def __init__(self, claim: Claim, waiting: Iterable[tuple[str, str]]) -> None:
+        kinds: dict[str, list[str]] = {}
+        for kind, tenant in waiting:
+            kinds.setdefault(tenant, []).append(kind)
+        order = sorted(kinds, key=lambda tenant: (tenant <= claim.after_tenant, tenant))
+        self._sharing = claim.sharing
+        self._kinds = kinds
+        self._place = {tenant: place for place, tenant in enumerate(order)}
+        self._weight = {tenant: claim.sharing.of_tenant(tenant).weight or 1 for tenant in order}
+        self._running = dict.fromkeys(order, 0)
+        self._room: dict[Scope, int] = {}
+        self.started: Counter[Scope] = Counter()
+        """How many attempts were taken of each tenant and kind that is limited."""
+
+    @property
+    def tenants(self) -> Sequence[str]:
+        """The tenants that have a turn."""
+        return list(self._kinds)
+
+    def limited(self, tenants: Iterable[str] | None = None) -> list[Limited]:
+        """What is limited among these tenants (None: all) and their kinds, in a fixed order."""
+        chosen = [tenant for tenant in (tenants or self._kinds) if tenant in self._kinds]
+        shares: dict[Scope, TenantShare | KindShare] = {}
+        for tenant in chosen:
+            shares["tenant", tenant] = self._sharing.of_tenant(tenant)
+            for kind in self._kinds[tenant]:
+                shares["kind", kind] = self._sharing.of_kind(kind)
+        return [
+            Limited(scope, share.running_max, share.starts_per_minute)
+            for scope, share in sorted(shares.items(), key=lambda item: item[0])
+            if share.running_max is not None or share.starts_per_minute is not None
+        ]
+
+    def count_running(self, running: Mapping[str, int]) -> None:
+        """Learn how many operations of each tenant are running."""
+        for tenant, count in running.items():
+            self._running[tenant] = min(count, RUNNING_COUNTED)
+
+    def leave(self, scope: Scope, room: int) -> None:
+        """Learn what limits leave of a tenant or a kind."""
+        self._room[scope] = room
+
+    def allot(self, wanted: int) -> dict[str, int]:
+        """How many of so many each tenant would get, in the order of turns, had it enough."""
+        heap = [(*self._rank(tenant), tenant) for tenant in self._kinds if self._has_room(tenant)]
+        heapq.heapify(heap)
+        allotted: dict[str, int] = {}
+        left = wanted
+        while heap and left > 0:
+            _, place, tenant = heap[0]
+            count = allotted.get(tenant, 0)
+            room = self._room.get(("tenant", tenant), wanted) - count
+            # Whoever is alone needs no turns.
+            step = min(left, room) if len(heap) == 1 else 1
+            allotted[tenant] = count + step
+            left -= step
+            if step == room:
+                heapq.heappop(heap)
+            else:
+                level = (self._running[tenant] + count + step) / self._weight[tenant]
+                heapq.heapreplace(heap, (level, place, tenant))
+        return allotted
+
+    def kinds(self, tenant: str) -> list[str]:
+        """The kinds of the tenant's work that have room."""
+        return [kind for kind in self._kinds[tenant] if self._room.get(("kind", kind), 1) > 0]
+
+    def take(self, tenant: str, kind: str) -> Rank | None:
+        """Count an attempt as begun; its rank, or None if a limit holds it back."""
+        scopes: list[Scope] = [("tenant", tenant), ("kind", kind)]
+        if any(self._room.get(scope, 1) < 1 for scope in scopes):
+            return None
+        for scope in scopes:
+            if scope in self._room:
+                self._room[scope] -= 1
+                self.started[scope] += 1
+        rank = self._rank(tenant)
+        self._running[tenant] += 1
+        return rank
+
+    def exhaust(self, tenant: str) -> None:
+        """The tenant has no more claimable work."""
+        self._kinds.pop(tenant, None)
+
+    def _rank(self, tenant: str) -> Rank:
+        return self._running[tenant] / self._weight[tenant], self._place[tenant]
+
+    def _has_room(self, tenant: str) -> bool:
+        return self._room.get(("tenant", tenant), 1) > 0 and bool(self.kinds(tenant))
+
+
+def starts_left(per_minute: int, next_at: int, now: int) -> int:
+    """How many attempts may begin now at this rate: what a second has room for, and one."""
+    early = now + SECOND - max(next_at, now)
+    return 0 if early < 0 else early // _interval(per_minute) + 1
+
+
+def next_start_at(per_minute: int, next_at: int, now: int, starts: int) -> int:
+    """When, at this rate, the next attempt would begin after so many begin now."""
+    return max(next_at, now) + starts * _interval(per_minute)
+
+
+def _interval(per_minute: int) -> int:
+    return -(-_MINUTE // per_minute)
