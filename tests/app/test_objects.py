@@ -1,6 +1,6 @@
 import pytest
 
-from outlast.app.objects import open_objects
+from outlast.app.objects import check_folders, open_objects
 from outlast.datafolder import DataFolder
 from outlast.resources.objects import LocalObjects
 from outlast.resources.objects.s3 import S3Objects
@@ -50,3 +50,31 @@ def test_what_is_no_bucket_is_told_by_its_name(tmp_path, environment, store, say
 def test_a_store_that_is_not_in_the_settings_is_refused():
     with pytest.raises(ValueError, match=r"no \[object_stores.other\]"):
         Settings(objects="other")
+
+
+@pytest.mark.parametrize("place", ["data", "data/objects", ".", "link"])
+def test_a_folder_that_would_show_the_data_folder_is_refused(tmp_path, place):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    store = ObjectStoreSettings(url=f"file://{tmp_path / place}")
+    settings = Settings(data=tmp_path / "data", object_stores={"lake": store})
+    with pytest.raises(SettingsError, match=r"object_stores\.lake"):
+        check_folders(settings)
+
+
+def test_a_folder_beside_the_data_folder_is_a_place_to_read_from(tmp_path):
+    store = ObjectStoreSettings(url=f"file://{tmp_path}/data-of-others")
+    check_folders(Settings(data=tmp_path / "data", object_stores={"lake": store}))
+
+
+def test_the_own_bytes_do_not_lie_in_a_folder_of_others(tmp_path):
+    with pytest.raises(SettingsError, match="folder of others"):
+        opened(tmp_path, url="file:///srv/exports")
+
+
+@pytest.mark.parametrize(
+    "fields", [{"url": "file://host/x"}, {"url": "file:///x", "endpoint": "http://e.test"}]
+)
+def test_a_folder_is_named_by_its_absolute_path_alone(fields):
+    with pytest.raises(ValueError, match="folder"):
+        ObjectStoreSettings(**fields)

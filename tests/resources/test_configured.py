@@ -3,7 +3,7 @@ import pytest
 
 from outlast.operations.errors import Invalid
 from outlast.operations.kind import CatalogWrite
-from outlast.resources.configured import BackendDocument, ConfiguredStore
+from outlast.resources.configured import BackendDocument, ConfiguredStore, ObjectStoreDocument
 from outlast.settings import Backend, ObjectStoreSettings, Settings
 
 SETTINGS = Settings(
@@ -69,3 +69,21 @@ async def test_all_else_is_the_catalogs(catalog, store):
     assert await catalog.find("default", "dataset", fields={"a": "b"}) == [
         await catalog.read("default", "dataset", "d")
     ]
+
+
+async def test_where_the_installation_keeps_its_own_bytes_is_told(store):
+    stores = {
+        "main": ObjectStoreSettings(url="s3://b/outlast"),
+        "above": ObjectStoreSettings(url="s3://b"),
+        "below": ObjectStoreSettings(url="s3://b/outlast/tenant/"),
+        "beside": ObjectStoreSettings(url="s3://b/outlast-exports"),
+        "elsewhere": ObjectStoreSettings(url="s3://b/outlast", endpoint="http://e.test"),
+    }
+    catalog = ConfiguredStore(store, Settings(object_stores=stores, objects="main")).catalog
+    found = await catalog.find("default", "object_store")
+    own = {
+        one.id
+        for one in found
+        if msgspec.json.decode(one.document, type=ObjectStoreDocument).is_own
+    }
+    assert own == {"main", "above", "below"}

@@ -11,7 +11,7 @@ from outlast.operations.errors import SecretMissing, TooLarge
 from outlast.operations.kind import CatalogWrite, Kind
 from outlast.resources.keyring import make_key, read_keys
 from outlast.resources.secrets import SECRET_BYTES_MAX, Secrets
-from outlast.settings import Backend, Recovery, SettingsError
+from outlast.settings import Backend, ObjectStoreSettings, Recovery, SettingsError
 from outlast.store.port import Change, Claim
 from outlast.store.sqlite import SqliteStore
 
@@ -19,6 +19,12 @@ KEY = make_key()
 BACKENDS = {
     "cloud": Backend(url="https://models.test", models=("m",), api_key_variable="CLOUD_KEY"),
     "open": Backend(url="https://open.test", models=("n",)),
+}
+STORES = {
+    "lake": ObjectStoreSettings(
+        url="s3://lake", access_key_variable="LAKE_ID", secret_key_variable="LAKE_KEY"
+    ),
+    "open": ObjectStoreSettings(url="s3://open"),
 }
 
 
@@ -34,6 +40,7 @@ class Keeping(Installation):
             self.store.catalog,
             read_keys(keys, "a test"),
             backends=BACKENDS,
+            object_stores=STORES,
             environment=environment,
             now=self.store.operations.now,
         )
@@ -215,3 +222,13 @@ def test_keys_may_stand_in_lines_or_between_commas():
 async def _know_tenant(keeping):
     root = Principal(tenant="default", member="root", role=Role.ROOT)
     await Tokens(keeping.store).create_tenant(root, "default")
+
+
+async def test_the_keys_of_an_object_store_are_found_by_its_name(keeping):
+    operation, _ = await keeping.sealed()
+    secrets = keeping.secrets(LAKE_ID="an id")
+    found = await secrets.resolve(operation, {"access_key": "object_store:lake/access_key"})
+    assert found == {"access_key": "an id"}
+    for reference in ("lake/secret_key", "lake/other", "open/access_key", "none/access_key"):
+        with pytest.raises(SecretMissing):
+            await secrets.resolve(operation, {"key": f"object_store:{reference}"})

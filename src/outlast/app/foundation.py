@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from outlast.app.kinds import Installed, Preparers, install_kinds
-from outlast.app.objects import open_objects
+from outlast.app.objects import check_folders, open_objects
 from outlast.clock import system_clock
 from outlast.datafolder import DataFolder
 from outlast.engine.chores import Chores
@@ -184,6 +184,7 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
     installed = install_kinds(settings)
     folder = DataFolder(settings.data)
     objects = open_objects(settings, folder, os.environ)
+    check_folders(settings)
     gate_of(settings)  # what is wrong with its rules is told now
     store = open_store(settings)
     keyring = _keyring(folder)
@@ -209,6 +210,7 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
             store.catalog,
             keyring,
             backends=settings.backends,
+            object_stores=settings.object_stores,
             environment=os.environ,
             now=store.operations.now,
         ),

@@ -17,10 +17,29 @@ def open_objects(
     if settings.objects is None:
         return LocalObjects(folder.objects)
     name = settings.objects
+    if settings.object_stores[name].folder is not None:
+        raise SettingsError(
+            f"objects: object_stores.{name} is a folder of others; the data folder needs no setting"
+        )
     try:
         return S3Objects(_bucket(settings.object_stores[name], environment))
     except ValueError as error:
         raise SettingsError(f"object_stores.{name}: {error}") from error
+
+
+def check_folders(settings: Settings) -> None:
+    """Refuse object stores that would show what is in the data folder. Raises SettingsError."""
+    data = settings.data.resolve()
+    for name, store in settings.object_stores.items():
+        folder = store.folder
+        if folder is None:
+            continue
+        found = folder.resolve()
+        if found.is_relative_to(data) or data.is_relative_to(found):
+            raise SettingsError(
+                f"object_stores.{name}: a folder that is in the data folder, or that it is in,"
+                " would show what is there"
+            )
 
 
 async def check_objects(settings: Settings, objects: ObjectStore) -> None:

@@ -5,6 +5,7 @@ that operation's attempts alone, and it goes when the operation goes. A retry ha
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -17,7 +18,7 @@ from outlast.operations.kind import CatalogWrite, Resource
 from outlast.operations.model import Operation
 from outlast.resources.keyring import Keyring, Sealed
 from outlast.resources.walking import walk_resources
-from outlast.settings import Backend
+from outlast.settings import Backend, ObjectStoreSettings
 from outlast.store.port import AuditEntry, CatalogStore, OperationStore
 
 SECRET_BYTES_MAX: Final = 16 * 1024
@@ -27,7 +28,8 @@ _BATCH: Final = 200
 class Secrets:
     """What seals secrets and finds them again.
 
-    `environment` is where the keys of `backends` are looked for, by the names of their variables.
+    `environment` is where the keys of `backends` and `object_stores` are looked for, by the names
+    of their variables.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class Secrets:
         keyring: Keyring,
         *,
         backends: Mapping[str, Backend],
+        object_stores: Mapping[str, ObjectStoreSettings] = MappingProxyType({}),
         environment: Mapping[str, str],
         now: Callable[[], int],
     ) -> None:
         self._catalog = catalog
         self._keyring = keyring
         self._backends = backends
+        self._object_stores = object_stores
         self._environment = environment
         self._now = now
 
@@ -117,10 +121,26 @@ class Secrets:
         match where:
             case "backend":
                 return self.backend_key(name)
+            case "object_store":
+                return self._object_store_key(name)
             case "sealed":
                 return await self._open(operation, name)
             case _:
                 raise SecretMissing(f"{reference[:80]!r} is not a reference to a secret")
+
+    def _object_store_key(self, reference: str) -> str:
+        """What NAME/access_key and NAME/secret_key stand for."""
+        name, _, key = reference.partition("/")
+        store = self._object_stores.get(name)
+        variables = {} if store is None else store.key_variables
+        if variables.get(key) is None:
+            raise SecretMissing(f"object_store:{reference[:80]}: the settings name no variable")
+        found = self._environment.get(variables[key])
+        if not found:
+            raise SecretMissing(
+                f"object_store:{reference}: the server's environment has no {variables[key]}"
+            )
+        return found
 
     async def _open(self, operation: Operation, name: str) -> str:
         owned = {"operation_id": operation.id, "reference": name}

@@ -30,7 +30,7 @@ _AMAZON: Final = "https://{bucket}.s3.{region}.amazonaws.com"
 
 
 class ForeignStore:
-    """A bucket of a caller, below its prefix. Keys are whatever they are called there."""
+    """A bucket of a caller, below its prefix: an ObjectSource."""
 
     def __init__(self, store: S3Store, proxy: ForwardProxy) -> None:
         self._store = store
@@ -49,10 +49,10 @@ class ForeignStore:
         except BucketFailed as error:
             raise await self._explain(error) from error
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
-        """An object's bytes, chunk by chunk. Raises as `list` does."""
+    async def read(self, key: str, etag: str | None = None) -> AsyncIterator[bytes]:
+        """See ObjectSource. Raises as `list` does."""
         try:
-            async for chunk in read_object(self._store, key):
+            async for chunk in read_object(self._store, key, etag):
                 yield chunk
         except BucketFailed as error:
             raise await self._explain(error) from error

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from outlast.operations.errors import Invalid
+from outlast.operations.errors import Conflict, Invalid
 
 CHUNK_BYTES: Final = 1024 * 1024
 _KEY_CHARS_MAX: Final = 1024
@@ -17,11 +17,35 @@ _KEY: Final = re.compile(
 
 
 class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of an object without reading it. `modified_at` is in microseconds."""
+    """What is known of an object without reading it. `modified_at` is in microseconds.
+
+    `etag` differs where the content does, as far as the place that holds it can tell.
+    """
 
     key: str
     bytes: int
     modified_at: int
+    etag: str | None = None
+
+
+class ObjectChanged(Conflict):
+    """An object is not what it was when it was listed."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"object {key[:200]!r} has changed since it was listed")
+
+
+class ObjectSource(Protocol):
+    """Objects of others, to be read only. Keys are whatever they are called there.
+
+    All raise NotFound where there is nothing, Invalid where it must not be read, Unavailable.
+    """
+
+    def list(self, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        """The objects whose keys begin with a prefix of whole names."""
+
+    def read(self, key: str, etag: str | None = None) -> AsyncIterator[bytes]:
+        """An object's bytes, chunk by chunk. Raises ObjectChanged if it has another `etag`."""
 
 
 class ObjectStore(Protocol):

@@ -22,7 +22,7 @@ from obstore.store import S3Store
 
 from outlast.operations.errors import NotFound, Unavailable
 from outlast.operations.model import SECOND
-from outlast.resources.objects.port import CHUNK_BYTES, ObjectInfo, check_key
+from outlast.resources.objects.port import CHUNK_BYTES, ObjectChanged, ObjectInfo, check_key
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -262,10 +262,15 @@ class S3Objects:
                     yield meta
 
 
-async def read_object(store: S3Store, key: str) -> AsyncIterator[bytes]:
-    """An object's bytes, chunk by chunk. Raises NotFound, BucketFailed."""
+async def read_object(store: S3Store, key: str, etag: str | None = None) -> AsyncIterator[bytes]:
+    """An object's bytes, chunk by chunk. Raises NotFound, BucketFailed.
+
+    ObjectChanged, where it has another `etag` than the one given.
+    """
     with failures(key):
         answer = await obstore.get_async(store, key)
+        if etag is not None and answer.meta["e_tag"] != etag:
+            raise ObjectChanged(key)
         async for chunk in answer.stream(min_chunk_size=CHUNK_BYTES):
             yield bytes(chunk)
 
@@ -273,7 +278,9 @@ async def read_object(store: S3Store, key: str) -> AsyncIterator[bytes]:
 def as_info(meta: "ObjectMeta") -> ObjectInfo:
     """What a bucket says of an object."""
     modified_at = int(meta["last_modified"].timestamp() * SECOND)
-    return ObjectInfo(key=meta["path"], bytes=meta["size"], modified_at=modified_at)
+    return ObjectInfo(
+        key=meta["path"], bytes=meta["size"], modified_at=modified_at, etag=meta["e_tag"]
+    )
 
 
 @contextmanager
