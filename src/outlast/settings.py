@@ -260,6 +260,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     port: int = 8470
     data: Path = Path("outlast-data")
     database: str | None = None
+    database_is_pooled: bool = False
     data_is_shared: bool = False
     workers: int = 4
     kinds: tuple[str, ...] = ()
@@ -295,6 +296,7 @@ _VARIABLES: Final = {
     "OUTLAST_PORT": "port",
     "OUTLAST_DATA": "data",
     "OUTLAST_DATABASE": "database",
+    "OUTLAST_DATABASE_IS_POOLED": "database_is_pooled",
     "OUTLAST_DATA_IS_SHARED": "data_is_shared",
     "OUTLAST_OBJECTS": "objects",
     "OUTLAST_WORKERS": "workers",

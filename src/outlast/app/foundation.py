@@ -174,7 +174,7 @@ def open_store(settings: Settings) -> Store:
     folder = DataFolder(settings.data)
     folder.make()
     if settings.database is not None:
-        return PostgresStore(settings.database)
+        return PostgresStore(settings.database, is_pooled=settings.database_is_pooled)
     return SqliteStore(folder.database, clock=system_clock)
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
 import asyncpg
 
 from outlast.store.port import Changed
+from outlast.store.postgres.connecting import Connections
 from outlast.store.postgres.transaction import Transaction
 
 _PAUSE_SECONDS: Final = 1.0
@@ -19,17 +20,19 @@ _log = logging.getLogger(__name__)
 class Notices:
     """Subscribers, and a connection that listens for them.
 
-    A pooler may drop LISTEN: then others' changes are seen by whoever looks once a second.
+    A pooler drops LISTEN: then others' changes are seen by whoever looks once a second.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], channel: str) -> None:
-        self._connect = connect
+    def __init__(self, connections: Connections, channel: str) -> None:
+        self._connections = connections
         self._channel = channel
         self._subscribers: dict[object, Callable[[Changed], None]] = {}
         self._listening: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Begin to listen."""
+        if self._connections.is_pooled:
+            return
         is_ready = asyncio.Event()
         self._listening = asyncio.create_task(self._listen(is_ready))
         await is_ready.wait()
@@ -63,7 +66,7 @@ class Notices:
             ended = asyncio.Event()
             connection: asyncpg.Connection | None = None
             try:
-                connection = await self._connect()
+                connection = await self._connections.connect()
                 connection.add_termination_listener(lambda *_, ended=ended: ended.set())
                 await connection.add_listener(self._channel, self._heard)
                 is_ready.set()
@@ -71,7 +74,12 @@ class Notices:
                 self._tell(_ANYTHING)
                 await ended.wait()
                 _log.warning("the connection that listens for changes was lost")
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ) as error:
                 _log.warning("cannot listen for changes: %s", error)
             finally:
                 is_ready.set()

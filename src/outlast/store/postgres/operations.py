@@ -107,7 +107,8 @@ class PostgresOperations:
 
     async def reap(self, limit: int) -> list[Operation]:
         """See OperationStore."""
-        if limit < 1 or not await self._reader.value(chores.MAY_REAP, self._clock()):
+        # Whoever waited for the database would lose leases that nobody could renew meanwhile.
+        if limit < 1 or not await self._reader.value(chores.MAY_REAP, self._clock(), patience=0):
             return []
         reaped: list[Operation] = first(await self._writer.submit(chores.reap, [limit]))
         return reaped

@@ -1,4 +1,4 @@
-"""What callers are told of an error of the database."""
+"""What an error of the database means: try again, wait for it, or tell the caller."""
 
 from typing import Final
 
@@ -12,6 +12,27 @@ _AGAIN: Final = (
     asyncpg.UniqueViolationError,
     asyncpg.LockNotAvailableError,
 )
+_AWAY: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TargetServerAttributeNotMatched,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+_NOT_AWAY: Final = (
+    asyncpg.QueryCanceledError,
+    asyncpg.ProtocolViolationError,
+    ValueError,  # what asyncpg says of arguments is of the same class as a lost connection
+)
+_POOLER: Final = (
+    asyncpg.ProtocolViolationError,
+    asyncpg.InvalidSQLStatementNameError,
+    asyncpg.DuplicatePreparedStatementError,
+)
 
 
 def is_worth_another_go(error: Exception) -> bool:
@@ -19,27 +40,45 @@ def is_worth_another_go(error: Exception) -> bool:
     return isinstance(error, _AGAIN)
 
 
+def is_away(error: Exception) -> bool:
+    """Whether the database cannot be reached, or no longer by this connection.
+
+    A transaction that has not been told to commit has not been committed then.
+    """
+    return isinstance(error, _AWAY) and not isinstance(error, _NOT_AWAY)
+
+
+def needs_new_connections(error: Exception) -> bool:
+    """Whether the host that we are connected to is not the one that takes writes any more."""
+    return isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+
+
 def refusal_for(error: Exception) -> OutlastError | None:
     """StoreFull or Unavailable, or None if the error is the fault of what was asked."""
     refusal: OutlastError
     match error:
+        case Unavailable():
+            return error
         case asyncpg.DiskFullError() | asyncpg.OutOfMemoryError():
             refusal = StoreFull()
-        case (
-            asyncpg.PostgresConnectionError()
-            | asyncpg.OperatorInterventionError()
-            | asyncpg.InsufficientResourcesError()
-            | asyncpg.InvalidAuthorizationSpecificationError()
-            | asyncpg.InvalidCatalogNameError()
-            | asyncpg.ReadOnlySQLTransactionError()
-            | asyncpg.InterfaceError()
-            | asyncpg.InternalClientError()
-            | OSError()
-            | TimeoutError()
-        ):
-            refusal = Unavailable(f"the database cannot be used: {_first_line(error)}")
+        case _ if isinstance(error, _POOLER):
+            refusal = Unavailable(
+                f"the database cannot be used: {_first_line(error)};"
+                " behind a pooler in transaction mode, set database_is_pooled"
+            )
         case _ if is_worth_another_go(error):
             refusal = Unavailable(f"the database is too busy: {_first_line(error)}")
+        case (
+            asyncpg.InsufficientResourcesError()
+            | asyncpg.InvalidAuthorizationSpecificationError()
+            | asyncpg.InvalidCatalogNameError()
+            | asyncpg.QueryCanceledError()
+            | asyncpg.InternalClientError()
+            | asyncpg.ClientConfigurationError()
+        ):
+            refusal = Unavailable(f"the database cannot be used: {_first_line(error)}")
+        case _ if is_away(error):
+            refusal = Unavailable(f"the database cannot be used: {_first_line(error)}")
         case _:
             return None
     refusal.__cause__ = error

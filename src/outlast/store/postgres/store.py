@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
@@ -10,37 +10,30 @@ from outlast.clock import Clock
 from outlast.operations.errors import Unavailable
 from outlast.store.migrations import migrations
 from outlast.store.postgres.catalog import PostgresCatalog
+from outlast.store.postgres.connecting import Connections
 from outlast.store.postgres.migrate import FOLDER, migrate
 from outlast.store.postgres.notices import Notices
 from outlast.store.postgres.operations import PostgresOperations
 from outlast.store.postgres.reading import Reader
 from outlast.store.postgres.refusals import refusal_for
 from outlast.store.postgres.timekeeping import CLOCK, SYNC_SECONDS, DatabaseClock
+from outlast.store.postgres.transaction import Connection
 from outlast.store.postgres.writer import Writer
 
 _CHANNEL: Final = "outlast"
-_CONNECTIONS_MAX: Final = 10
-_SETTINGS: Final = {
-    # A list with a rare filter needs a plan of its own: a generic one walks the primary key.
-    "plan_cache_mode": "force_custom_plan",
-    "jit": "off",
-    "statement_timeout": "30000",
-    "idle_in_transaction_session_timeout": "30000",
-    "application_name": "outlast",
-}
 
 
 class PostgresStore:
     """A store in one database, for any number of processes on any number of hosts.
 
-    `clock` None: the database's own, which is what several hosts agree by.
+    `clock` None: the database's own, which is what several hosts agree by. `is_pooled`: behind a
+    pooler in transaction mode; what other processes change is then not heard of, but looked for.
     """
 
-    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
-        self._url = url
+    def __init__(self, url: str, *, clock: Clock | None = None, is_pooled: bool = False) -> None:
         self._clock: Clock = DatabaseClock() if clock is None else clock
-        self._pool: asyncpg.Pool | None = None
-        self._notices = Notices(self._connect, _CHANNEL)
+        self._connections = Connections(url, is_pooled=is_pooled, greet=self._sync)
+        self._notices = Notices(self._connections, _CHANNEL)
         self._writer: Writer | None = None
         self._operations: PostgresOperations | None = None
         self._catalog: PostgresCatalog | None = None
@@ -79,42 +72,33 @@ class PostgresStore:
             self._syncing.cancel()
             await asyncio.gather(self._syncing, return_exceptions=True)
         await self._notices.close()
-        if self._pool is not None:
-            await self._pool.close()
-        self._pool = self._writer = self._operations = self._catalog = self._syncing = None
+        await self._connections.close()
+        self._writer = self._operations = self._catalog = self._syncing = None
 
     async def _open(self) -> None:
-        pool = await asyncpg.create_pool(
-            self._url,
-            min_size=1,
-            max_size=_CONNECTIONS_MAX,
-            server_settings=_SETTINGS,
-            command_timeout=60,
-            timeout=10,
-        )
-        self._pool = pool
-        await self._sync()
-        async with pool.acquire() as connection:
+        connections = self._connections
+        await connections.open()
+        async with connections.acquire() as connection:
             await migrate(connection, migrations(FOLDER), self._clock())
         await self._notices.open()
-        reader = Reader(pool)
-        writer = Writer(pool, self._clock, self._notices, channel=_CHANNEL)
+        reader = Reader(connections)
+        writer = Writer(connections, self._clock, self._notices, channel=_CHANNEL)
         self._writer = writer
         self._operations = PostgresOperations(writer, reader, self._notices, self._clock)
         self._catalog = PostgresCatalog(writer, reader)
         self._syncing = asyncio.create_task(self._keep_in_sync())
 
-    async def _connect(self) -> Any:
-        return await asyncpg.connect(self._url, server_settings=_SETTINGS, timeout=10)
-
-    async def _sync(self) -> None:
-        if isinstance(self._clock, DatabaseClock) and self._pool is not None:
-            pool = self._pool
-            await self._clock.sync(lambda: pool.fetchval(CLOCK))
+    async def _sync(self, connection: Connection) -> None:
+        # A host that takes over may have another clock: each new connection is asked.
+        if isinstance(self._clock, DatabaseClock):
+            await self._clock.sync(lambda: connection.fetchval(CLOCK))
 
     async def _keep_in_sync(self) -> None:
         while True:
             await asyncio.sleep(SYNC_SECONDS)
             # The next look will tell; until then the clock goes on by itself.
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                await self._sync()
+            with contextlib.suppress(
+                OSError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable
+            ):
+                async with self._connections.acquire() as connection:
+                    await self._sync(connection)

@@ -1,23 +1,26 @@
 """The writer: lanes that commit whatever waits in one transaction each.
 
 There is no timer: while one commit is on its way the next batch gathers by itself. A batch that
-loses to another transaction is run again; one that dies for another reason is run again call by
-call, then member by member, so that only the guilty one fails.
+loses to another transaction is run again; so is one whose database went away, for as long as its
+callers wait. If the answer to a commit was lost, the database is asked what became of it: nothing
+is written twice. A batch that dies for another reason is run again call by call, then member by
+member, so that only the guilty one fails.
 """
 
 import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
-import asyncpg
-
 from outlast.clock import Clock
 from outlast.operations.errors import OutlastError, Unavailable
-from outlast.store.postgres.refusals import is_worth_another_go, refusal_for, unforeseen
+from outlast.store.postgres.connecting import Connections, InDoubt
+from outlast.store.postgres.outage import Outage
+from outlast.store.postgres.refusals import is_away, is_worth_another_go, refusal_for, unforeseen
 from outlast.store.postgres.transaction import Transaction
 
 MEMBERS_MAX: Final = 512
@@ -26,6 +29,7 @@ LANES: Final = 2
 """How many transactions of one process are under way at once."""
 _GOES_MAX: Final = 8
 _PAUSE_SECONDS: Final = 0.02
+_NUMBER: Final = "SELECT pg_current_xact_id_if_assigned()::text"
 
 Work: TypeAlias = Callable[[Transaction, Sequence[Any]], Awaitable[list[Any]]]
 """What is done for the members of calls of one sort: an answer or an OutlastError for each."""
@@ -43,7 +47,7 @@ class Outlet(Protocol):
 class Call:
     """Members that one caller waits for."""
 
-    __slots__ = ("abandoned", "future", "members", "work")
+    __slots__ = ("abandoned", "future", "members", "put_at", "work")
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class Call:
         self.work = work
         self.members = members
         self.abandoned = abandoned
+        self.put_at = time.monotonic()
         self.future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
 
     def answer(self, answers: list[Any]) -> None:
@@ -73,11 +78,13 @@ class Call:
 class Writer:
     """The calls that wait, and the lanes that take them."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, outlet: Outlet, *, channel: str) -> None:
-        self._pool = pool
+    def __init__(
+        self, connections: Connections, clock: Clock, outlet: Outlet, *, channel: str
+    ) -> None:
+        self._connections = connections
         self._clock = clock
         self._outlet = outlet
-        self._notify = f"NOTIFY {channel}"
+        self._number_and_notify = f"{_NUMBER}, pg_notify('{channel}', '')"
         self._calls: deque[Call] = deque()
         self._waiting = asyncio.Event()
         self._is_closed = False
@@ -104,7 +111,7 @@ class Writer:
             call.future.add_done_callback(lambda future: future.exception())
 
     async def close(self) -> None:
-        """Write what waits, then end the lanes."""
+        """Write what waits, as long as the database is there, then end the lanes."""
         self._is_closed = True
         self._waiting.set()
         await asyncio.gather(*self._lanes)
@@ -145,22 +152,38 @@ class Writer:
         return batch
 
     async def _write(self, calls: list[Call]) -> None:
-        for go in range(_GOES_MAX):
+        outage = Outage()
+        goes = 1
+        while calls:
             try:
                 answers = await self._commit(calls)
             except Exception as error:  # noqa: BLE001  an edge: whoever is guilty is told below
-                if is_worth_another_go(error) and go + 1 < _GOES_MAX:
-                    await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * 2**go))  # noqa: S311
-                    continue
-                await self._write_smaller(calls, error)
+                if is_away(error):
+                    calls = self._who_waits_on(calls, error)
+                    await outage.pause()
+                elif is_worth_another_go(error) and goes < _GOES_MAX:
+                    await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * 2**goes))  # noqa: S311
+                    goes += 1
+                else:
+                    await self._write_smaller(calls, error)
+                    return
             else:
                 for call, answer in zip(calls, answers, strict=True):
                     call.answer(answer)
-            return
+                return
+
+    def _who_waits_on(self, calls: list[Call], error: Exception) -> list[Call]:
+        """The calls that wait for the database to come back; the others are told."""
+        waiting = []
+        for call in calls:
+            if self._is_closed or Outage(since=call.put_at).is_over_patience:
+                call.refuse(error)
+            elif not call.future.cancelled():
+                waiting.append(call)
+        return waiting
 
     async def _write_smaller(self, calls: list[Call], error: Exception) -> None:
-        is_outage = refusal_for(error) is not None and not is_worth_another_go(error)
-        if is_outage:
+        if refusal_for(error) is not None and not is_worth_another_go(error):
             for call in calls:
                 call.refuse(error)
         elif len(calls) > 1:
@@ -185,12 +208,18 @@ class Writer:
         call.answer(answers)
 
     async def _commit(self, calls: Sequence[Call]) -> list[list[Any]]:
-        async with self._pool.acquire() as connection, connection.transaction():
-            transaction = Transaction(connection, self._clock())
-            answers = await _run_all(transaction, calls)
-            await transaction.flush()
-            if transaction.changed or transaction.claimable:
-                await connection.execute(self._notify)
+        try:
+            async with self._connections.transaction() as opened:
+                transaction = Transaction(opened.connection, self._clock())
+                answers = await _run_all(transaction, calls)
+                await transaction.flush()
+                is_told = transaction.changed or transaction.claimable
+                opened.number = await opened.connection.fetchval(
+                    self._number_and_notify if is_told else _NUMBER
+                )
+        except InDoubt as doubt:
+            if not await self._connections.has_committed(doubt):
+                raise doubt.__cause__ or doubt from None
         self._outlet.committed(transaction)
         return answers
 
