@@ -19,6 +19,7 @@ from outlast.operations.errors import OutlastError
 from outlast.outbound import gate_of
 from outlast.resources.chat_log import Keeper
 from outlast.resources.configured import ConfiguredStore
+from outlast.resources.databases import DatabaseCollector, DatabasePublisher
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.collecting import Collector
 from outlast.resources.datasets.locked_calls import locked_child
@@ -52,6 +53,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     objects: ObjectStore
     launcher: Launcher
     preparers: Preparers
+    keyring: Keyring
     secrets: Secrets
 
     def publisher(self) -> Publisher:
@@ -109,6 +111,16 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         """What publishes files."""
         return FilePublisher(self.store.catalog, self.objects, spool=self.folder.spool)
 
+    def database_publisher(self) -> DatabasePublisher:
+        """What publishes changes of databases."""
+        return DatabasePublisher(
+            self.store.catalog,
+            self.objects,
+            self.keyring,
+            spool=self.folder.spool,
+            bytes_max=self.settings.limits.database_bytes,
+        )
+
     def models(self) -> Models:
         """The tuned models of all tenants."""
         return Models(self.store.catalog, self.objects)
@@ -125,9 +137,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
 
     def chores(self) -> Chores:
         """What any process does beside its work."""
-        return Chores(
-            self.store.operations, self.settings.recovery.reap_seconds, self.settings.retention
-        )
+        return Chores(self.store.operations, self.settings.recovery, self.settings.retention)
 
     async def collect(self) -> None:
         """Collect garbage soon after the start, then once an hour, for ever."""
@@ -135,6 +145,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         collector = Collector(self.store.catalog, self.objects, now=now, spool=self.folder.spool)
         files = FileCollector(self.store.catalog, self.objects, now=now)
         models = ModelCollector(self.store.catalog, self.objects, now=now)
+        databases = DatabaseCollector(self.store.catalog, self.objects, now=now)
         pause = _FIRST_COLLECT_SECONDS
         while True:
             await asyncio.sleep(pause)
@@ -143,6 +154,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
                 collected = await collector.collect()
                 of_files = await files.collect()
                 of_models = await models.collect()
+                of_databases = await databases.collect()
                 swept = await OperationFiles(self.objects).sweep(self.store.operations, now)
                 secrets = await self.secrets.collect(self.store.operations)
                 of_chats = await self.chat_keeper().keep()
@@ -150,9 +162,9 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
                 logger.exception("garbage was not collected; the next round tries again")
             else:
                 logger.info(
-                    "collected %s, %d files, %d of models, %d of operations, %d secrets,"
-                    " and %d segments of the chat log",
-                    *(collected, of_files, of_models, swept, secrets, of_chats),
+                    "collected %s, %d files, %d of models, %d of databases, %d of operations,"
+                    " %d secrets, and %d segments of the chat log",
+                    *(collected, of_files, of_models, of_databases, swept, secrets, of_chats),
                 )
 
 
@@ -187,7 +199,7 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
     check_folders(settings)
     gate_of(settings)  # what is wrong with its rules is told now
     store = open_store(settings)
-    keyring = _keyring(folder)
+    keyring = open_keyring(folder)
     await store.open()
     stack.push_async_callback(store.close)
     launcher = Launcher(
@@ -206,10 +218,12 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
         objects=objects,
         launcher=launcher,
         preparers=preparers,
+        keyring=keyring,
         secrets=Secrets(
             store.catalog,
             keyring,
             backends=settings.backends,
+            databases=settings.databases,
             object_stores=settings.object_stores,
             environment=os.environ,
             now=store.operations.now,
@@ -217,7 +231,8 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
     )
 
 
-def _keyring(folder: DataFolder) -> Keyring:
+def open_keyring(folder: DataFolder) -> Keyring:
+    """The keys that seal secrets; one is made if there is none. Raises SettingsError."""
     text = os.environ.get(KEY_VARIABLE)
     if text is not None:
         return read_keys(text, KEY_VARIABLE)

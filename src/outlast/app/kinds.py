@@ -23,6 +23,7 @@ BUILTIN_MODULES: Final = (
     "outlast.kinds.fine_tuning",
     "outlast.kinds.import_objects",
     "outlast.kinds.materialize_history",
+    "outlast.kinds.provision_database",
     "outlast.kinds.sql_query",
 )
 

@@ -15,6 +15,7 @@ from outlast.executors.inline import InlineExecutor
 from outlast.executors.port import Executor
 from outlast.executors.subprocess import SubprocessExecutor, blueprints_of
 from outlast.processes import keep_running
+from outlast.resources.databases.publishing import TAGS as DATABASE_TAGS
 from outlast.resources.models import ModelPublisher
 from outlast.resources.staging import OperationFiles, Stager
 from outlast.settings import Settings, SettingsError
@@ -94,6 +95,7 @@ def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipm
             "dataset_version": foundation.publisher(),
             "file": foundation.file_publisher(),
             "model": ModelPublisher(foundation.objects),
+            **dict.fromkeys(DATABASE_TAGS, foundation.database_publisher()),
         },
         stager=Stager(
             foundation.objects,

@@ -29,12 +29,11 @@ from outlast.operations.errors import (
     InvalidSpec,
     OutboundRefused,
     TooLarge,
-    Unavailable,
 )
 from outlast.operations.kind import Catalog, CatalogWrite, Context, Finish, Kind, Prepared
 from outlast.operations.retry import RetryPolicy
 from outlast.outbound import Gate
-from outlast.resources.configured import INSTALLATION, InstallationDocument
+from outlast.resources.configured import InstallationDocument, find_installation
 from outlast.resources.datasets import calls, model
 from outlast.resources.datasets.calls import FilesArguments, GuessedFormat
 from outlast.resources.datasets.declaration import DeclaredColumn, check_columns
@@ -102,7 +101,7 @@ async def prepare(spec: ImportSpec, catalog: Catalog) -> Prepared:
         raise _invalid("url", "is s3://BUCKET/PREFIX, or the URL of one object")
     if spec.columns is not None:
         check_columns(spec.columns)
-    installation = await _installation(catalog)
+    installation = await find_installation(catalog)
     if spec.endpoint is not None:
         try:
             Gate(installation.outbound_allow).check(spec.endpoint)
@@ -141,13 +140,6 @@ def _references(spec: ImportSpec) -> dict[str, str]:
         if not reference.startswith(_SEALED):
             raise _invalid(name, "is a reference to a sealed secret of this operation")
     return given
-
-
-async def _installation(catalog: Catalog) -> InstallationDocument:
-    found = await catalog.get(INSTALLATION, INSTALLATION)
-    if found is None:
-        raise Unavailable("the installation does not say where calls may go")
-    return msgspec.json.decode(found.document, type=InstallationDocument)
 
 
 async def _taken_over(catalog: Catalog, dataset: str | None) -> Sequence[CatalogWrite]:

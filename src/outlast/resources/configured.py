@@ -5,7 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from outlast.operations.kind import CONFIGURED_TYPES, OPERATION, CatalogWrite, Resource
+from outlast.operations.errors import Unavailable
+from outlast.operations.kind import CONFIGURED_TYPES, OPERATION, Catalog, CatalogWrite, Resource
 from outlast.resources.shown_operations import ShownOperations
 from outlast.settings import Backend, Limits, ObjectStoreSettings, Settings
 from outlast.store.port import AuditEntry, CatalogStore, OperationStore, Store
@@ -53,6 +54,14 @@ class InstallationDocument(msgspec.Struct, frozen=True, kw_only=True):
     pipe_table_files: int = Limits().pipe_table_files
     pipe_table_bytes: int = Limits().pipe_table_bytes
     database_engine: Literal["duckdb", "postgresql"] = "duckdb"
+
+
+async def find_installation(catalog: Catalog) -> InstallationDocument:
+    """What the installation tells of itself. Raises Unavailable where none does."""
+    found = await catalog.get(INSTALLATION, INSTALLATION)
+    if found is None:
+        raise Unavailable("the installation does not tell of itself")
+    return msgspec.json.decode(found.document, type=InstallationDocument)
 
 
 class ConfiguredCatalog:

@@ -16,9 +16,11 @@ from outlast.operations import ids
 from outlast.operations.errors import SecretMissing, TooLarge
 from outlast.operations.kind import CatalogWrite, Resource
 from outlast.operations.model import Operation
+from outlast.resources.databases.model import PASSWORD
+from outlast.resources.databases.passwords import open_password
 from outlast.resources.keyring import Keyring, Sealed
 from outlast.resources.walking import walk_resources
-from outlast.settings import Backend, ObjectStoreSettings
+from outlast.settings import Backend, Databases, ObjectStoreSettings
 from outlast.store.port import AuditEntry, CatalogStore, OperationStore
 
 SECRET_BYTES_MAX: Final = 16 * 1024
@@ -28,8 +30,8 @@ _BATCH: Final = 200
 class Secrets:
     """What seals secrets and finds them again.
 
-    `environment` is where the keys of `backends` and `object_stores` are looked for, by the names
-    of their variables.
+    `environment` is where the keys of `backends` and `object_stores`, and the URL of the server of
+    `databases`, are looked for, by the names of their variables.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Secrets:
         *,
         backends: Mapping[str, Backend],
         object_stores: Mapping[str, ObjectStoreSettings] = MappingProxyType({}),
+        databases: Databases = Databases(),  # noqa: B008  nobody changes it
         environment: Mapping[str, str],
         now: Callable[[], int],
     ) -> None:
@@ -46,6 +49,7 @@ class Secrets:
         self._keyring = keyring
         self._backends = backends
         self._object_stores = object_stores
+        self._databases = databases
         self._environment = environment
         self._now = now
 
@@ -123,6 +127,11 @@ class Secrets:
                 return self.backend_key(name)
             case "object_store":
                 return self._object_store_key(name)
+            case "database" if name == "admin":
+                return self._database_server()
+            case "database":
+                kept = await self._catalog.read(operation.tenant, PASSWORD, name)
+                return open_password(self._keyring, kept, operation.tenant, name)
             case "sealed":
                 return await self._open(operation, name)
             case _:
@@ -141,6 +150,15 @@ class Secrets:
                 f"object_store:{reference}: the server's environment has no {variables[key]}"
             )
         return found
+
+    def _database_server(self) -> str:
+        variable = self._databases.url_variable
+        if variable is None:
+            raise SecretMissing("database:admin: the settings name no url_variable for databases")
+        url = self._environment.get(variable)
+        if not url:
+            raise SecretMissing(f"database:admin: the worker's environment has no {variable}")
+        return url
 
     async def _open(self, operation: Operation, name: str) -> str:
         owned = {"operation_id": operation.id, "reference": name}

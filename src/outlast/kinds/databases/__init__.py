@@ -1,0 +1,1 @@
+"""The insides of the kinds that make, change and remove databases."""
