@@ -3,27 +3,36 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 
 from outlast.operations.errors import Unavailable
 from outlast.operations.model import SECOND
-from outlast.settings import Retention
+from outlast.settings import Recovery, Retention
 from outlast.store.port import OperationStore
 
 _BATCH = 200
 _PRUNE_SECONDS = 60.0
+_RENEWALS = 1.5
+_NOBODY = "-"
 
 logger = logging.getLogger(__name__)
 
 
 class Chores:
-    """Runs the chores of one process until it is cancelled. No leader: each chore is idempotent."""
+    """Runs the chores of one process until it is cancelled. No leader: each chore is idempotent.
+
+    After an outage of the store no lease is taken away before everybody has had the time to renew.
+    """
 
     def __init__(
-        self, store: OperationStore, reap_seconds: float, retention: Retention | None = None
+        self, store: OperationStore, recovery: Recovery, retention: Retention | None = None
     ) -> None:
         self._store = store
-        self._reap_seconds = reap_seconds
+        self._reap_seconds = recovery.reap_seconds
+        self._renew_seconds = recovery.renew_seconds
+        self._seen_at = time.monotonic()
+        self._reaps_from = 0.0
         self._audit_kept = int((retention or Retention()).audit_days * 86_400 * SECOND)
 
     async def run(self) -> None:
@@ -35,16 +44,27 @@ class Chores:
             await asyncio.sleep(pause)
             prune_in -= pause
             try:
-                await self.reap()
+                if await self._may_reap():
+                    await self.reap()
                 if prune_in <= 0:
                     prune_in = _PRUNE_SECONDS
                     await self.prune()
                     await self.prune_audit()
+                self._seen_at = time.monotonic()
             except Unavailable as error:
                 logger.warning("chores wait for the store: %s", error)
             except Exception:
                 # An edge: chores that ended would never be missed, until leases expire unreaped.
                 logger.exception("a chore failed")
+
+    async def _may_reap(self) -> bool:
+        """Look whether the store is there, and whether it has been for long enough."""
+        await self._store.get(None, [_NOBODY])
+        now = time.monotonic()
+        if now - self._seen_at > self._renew_seconds:
+            logger.warning("the store was away: leases are left alone for a moment")
+            self._reaps_from = now + _RENEWALS * self._renew_seconds
+        return now >= self._reaps_from
 
     async def reap(self) -> int:
         """Reap until nothing is left to reap; returns how many operations were touched."""

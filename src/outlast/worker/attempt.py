@@ -49,6 +49,7 @@ class Attempt:
             equipment.limits,
             equipment.files,
             lambda: self.stop("lease"),
+            lease_seconds=equipment.recovery.lease_seconds,
         )
         self._settlement = Settlement(equipment, operation, self.token, self._sink)
 

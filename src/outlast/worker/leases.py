@@ -5,11 +5,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from outlast.operations.errors import OutlastError
 from outlast.settings import Recovery
 from outlast.store.port import Held, Renewal, Store
+
+_AGAIN_SECONDS: Final = 0.5
+"""Until the next try when a renewal failed: leases wait for nobody."""
 
 logger = logging.getLogger(__name__)
 
@@ -61,14 +64,17 @@ class LeaseKeeper:
 
     async def _renew_forever(self) -> None:
         store: Store | None = None
+        pause = self._recovery.renew_seconds
         try:
-            while not await asyncio.to_thread(self._stopping.wait, self._recovery.renew_seconds):
+            while not await asyncio.to_thread(self._stopping.wait, pause):
+                pause = min(self._recovery.renew_seconds, _AGAIN_SECONDS)
                 try:
                     if store is None:
                         opening = self._open_store()
                         await opening.open()
                         store = opening
                     await self._renew(store)
+                    pause = self._recovery.renew_seconds
                 except OutlastError as error:
                     # The next round tries again; the guards stop what is not renewed in time.
                     logger.warning("leases could not be renewed: %s", error)

@@ -61,7 +61,7 @@ class Settlement:
         `workdir` tells where the files lie that a Finished names; some workdirs are made when they
         are first asked for.
         """
-        waiting = await self._sink.close()
+        waiting = await self._close_sink()
         if isinstance(outcome, Failed):
             failure = self._sink.concealer.failure(outcome.failure)
             outcome = msgspec.structs.replace(outcome, failure=failure)
@@ -91,6 +91,14 @@ class Settlement:
                 # Nothing of it runs any more: the lease runs out, and whoever reaps decides.
                 logger.exception("the end of %s was refused", self._operation.id)
                 return
+
+    async def _close_sink(self) -> list[Change]:
+        while True:
+            try:
+                return await self._sink.close()
+            except Unavailable as error:
+                logger.warning("the log of %s waits for the store: %s", self._operation.id, error)
+                await asyncio.sleep(_SETTLE_PAUSE_SECONDS)
 
     async def _finish(
         self, finished: Finished, workdir: Callable[[], Path], waiting: list[Change]

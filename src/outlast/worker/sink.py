@@ -1,7 +1,11 @@
-"""What an attempt writes while it runs: reports merged, events in order, all under its lease."""
+"""What an attempt writes while it runs: reports merged, events in order, all under its lease.
+
+What the store cannot take now is kept, and written when it can.
+"""
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -41,7 +45,8 @@ class AttemptFiles(Protocol):
 class AttemptSink:
     """The worker's end of a Context. `lost` is called when the lease turns out to be lost.
 
-    `concealer` keeps the attempt's secrets out of its log.
+    `concealer` keeps the attempt's secrets out of its log. A checkpoint waits for the store for as
+    long as a lease: past that the attempt is not ours any more.
     """
 
     def __init__(
@@ -51,6 +56,8 @@ class AttemptSink:
         limits: Limits,
         files: AttemptFiles | None,
         lost: Callable[[], None],
+        *,
+        lease_seconds: float,
     ) -> None:
         if operation.lease is None:
             raise ValueError("an attempt needs a lease")
@@ -61,6 +68,7 @@ class AttemptSink:
         self._limits = limits
         self._files = files
         self._lost = lost
+        self._lease_seconds = lease_seconds
         self._report: Report | None = None
         self._urgent: list[Change] = []
         self._lines: list[tuple[int, str]] = []
@@ -68,6 +76,8 @@ class AttemptSink:
         self._events = 0
         self._flusher: asyncio.Task[None] | None = None
         self._hurry: asyncio.Event | None = None
+        self._writing = asyncio.Lock()
+        self._is_closing = False
 
     def report(self, report: Report) -> None:
         """Merge a report with those that wait."""
@@ -106,9 +116,18 @@ class AttemptSink:
     async def checkpoint(self, document: bytes) -> None:
         """Save a checkpoint, durable on return. Raises Invalid, TooLarge and LeaseLost."""
         documents.check(document, self._limits.checkpoint_bytes, "checkpoint")
-        token = self._token
-        changes = [*self._take(), self._change(_checkpointing(token, document))]
-        for answer in await self._store.apply(changes):
+        change = self._change(_checkpointing(self._token, document))
+        ends_at = time.monotonic() + self._lease_seconds
+        while True:
+            try:
+                answers = await self._write(change)
+            except Unavailable:
+                if time.monotonic() > ends_at:
+                    raise
+                await asyncio.sleep(FLUSH_SECONDS)
+            else:
+                break
+        for answer in answers:
             if isinstance(answer, OutlastError):
                 if isinstance(answer, LeaseLost | NotFound):
                     self._lost()
@@ -127,7 +146,11 @@ class AttemptSink:
         return await self._own_files().list(self.operation)
 
     async def close(self) -> list[Change]:
-        """Stop flushing, write what waits of the log, and return the changes that wait."""
+        """Stop flushing, write what waits of the log, and return the changes that wait.
+
+        Raises Unavailable, and may then be called again.
+        """
+        self._is_closing = True
         if self._flusher is not None:
             if self._hurry is not None:
                 self._hurry.set()
@@ -157,6 +180,16 @@ class AttemptSink:
         self._urgent = []
         return changes
 
+    async def _write(self, *more: Change) -> list[Operation | OutlastError]:
+        """Write what waits, then these changes. One at a time, which keeps the order."""
+        async with self._writing:
+            waiting = self._take()
+            try:
+                return await self._store.apply([*waiting, *more])
+            except Unavailable:
+                self._urgent[:0] = waiting
+                raise
+
     def _flush_soon(self, *, hurry: bool = False) -> None:
         if self._flusher is None or self._flusher.done():
             self._hurry = asyncio.Event()
@@ -170,15 +203,18 @@ class AttemptSink:
                 await hurry.wait()
         except TimeoutError:
             pass
-        changes = self._take()
         try:
-            for answer in await self._store.apply(changes) if changes else ():
+            for answer in await self._write():
                 if isinstance(answer, LeaseLost | NotFound):
                     self._lost()
                     return
             await self._write_lines()
         except Unavailable as error:
-            logger.warning("progress of %s could not be written: %s", self.operation.id, error)
+            logger.warning("progress of %s waits for the store: %s", self.operation.id, error)
+            self._flusher = None
+            if not self._is_closing:
+                asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush_soon)
+            return
         if self._report is not None or self._urgent or self._lines:
             hurry.clear()
             if self._urgent:
@@ -196,6 +232,9 @@ class AttemptSink:
                 await self._store.append_log(held, lines, self._limits.log_bytes)
             except (LeaseLost, NotFound):
                 self._lost()
+            except Unavailable:
+                self._lines[:0] = lines
+                raise
 
     def _is_oversized(self, name: str, value: object, bytes_max: int) -> bool:
         size = len(documents.encode(value))
