@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+from outlast.dialects.gooddata import GoodData
 from outlast.dialects.nebius import Nebius
 from outlast.dialects.port import Dialect
 from outlast.http.edge import Edge, Front, Mount
 from outlast.http.faces import NATIVE_FACE, DialectFace, Door
+from outlast.http.gooddata import gooddata_routes
 from outlast.http.metrics import Metrics
 from outlast.http.native import native_routes
 from outlast.http.nebius import nebius_routes
@@ -95,6 +97,8 @@ def _gauges(parts: Parts) -> dict[str, tuple[str, Callable[[], float]]]:
 
 
 DIALECTS: Final[Mapping[str, tuple[Dialect, Callable[[Parts], Sequence[Route]]]]] = (
-    MappingProxyType({"nebius": (Nebius(), nebius_routes)})
+    MappingProxyType(
+        {"gooddata": (GoodData(), gooddata_routes), "nebius": (Nebius(), nebius_routes)}
+    )
 )
 """Every dialect by name, and what makes its routes."""

@@ -154,6 +154,8 @@ class _Exchange:
             call = Call(
                 receive=self._receive,
                 client=client,
+                root=self._scope["path"].removesuffix(self._path),
+                path=self._path,
                 request_id=self._request_id,
                 headers=headers,
                 params=params,
@@ -198,7 +200,8 @@ class _Exchange:
             *answer.headers,
         ]
         if answer.status not in _NO_BODY:
-            headers.append((b"content-type", answer.media))
+            if body or stream is not None:
+                headers.append((b"content-type", answer.media))
             if stream is None:
                 headers.append((b"content-length", b"%d" % len(body)))
         self._status = answer.status

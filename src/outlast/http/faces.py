@@ -108,8 +108,9 @@ class DialectFace:
             ),
         )
         answer = to_answer(self._dialect.render_refusal(refusal))
-        headers = [*answer.headers, *error_headers(error)]
-        return msgspec.structs.replace(answer, headers=headers)
+        own = {name for name, _ in answer.headers}
+        ours = [header for header in error_headers(error) if header[0] not in own]
+        return msgspec.structs.replace(answer, headers=[*answer.headers, *ours])
 
     def statuses(self, code: str) -> set[int]:
         """See Face."""
@@ -140,7 +141,7 @@ def to_answer(reply: Reply) -> Answer:
     return Answer(
         status=reply.status,
         body=reply.body,
-        headers=[(name.encode(), value.encode()) for name, value in reply.headers],
+        headers=[(name.lower().encode(), value.encode()) for name, value in reply.headers],
         media=reply.media.encode(),
     )
 

@@ -148,7 +148,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "schema": {"type": "string"},
-            "description": _PARAMETERS.get(name, "An id."),
+            "description": route.params.get(name) or _PARAMETERS.get(name, "An id."),
         }
         for name in _PARAMETER.findall(route.path)
     ]

@@ -40,12 +40,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request on its way to a handler.
 
-    `client` is the address that it came from. `query` holds every value of each name that the
-    route declares. Header names are lower-case.
+    `client` is the address that it came from. `path` is the one that the door knows, `root` what
+    stands before it on this listener, such as /nebius. `query` holds every value of each name that
+    the route declares. Header names are lower-case.
     """
 
     receive: Receive
     client: str
+    root: str
+    path: str
     request_id: str
     headers: Mapping[bytes, bytes]
     params: Mapping[str, str]
@@ -94,7 +97,8 @@ class Route:
     routes on which a root token need not name a tenant. `body` is a type, or a JSON Schema.
     `answers` maps each status to the type of its body (None: none), or to a tuple of those that it
     may have; `answer_media` holds the media types of bodies that are not JSON. `errors` are the
-    codes beside those that every route has.
+    codes beside those that every route has. `params` say what stands in the path, where it is more
+    than an id.
     """
 
     method: str
@@ -110,6 +114,7 @@ class Route:
     answers: Mapping[int, Any] = field(default_factory=dict)
     answer_media: Sequence[str] = ("application/json",)
     errors: Sequence[str] = ()
+    params: Mapping[str, str] = field(default_factory=dict)
 
     def declares(self, name: str) -> Parameter | None:
         """The query parameter of this name, or None."""

@@ -139,6 +139,12 @@ class DialectContract:
             assert reading.kind in {None, operation.kind}
             assert self.dialect.words[reading.state] == self.dialect.words[operation.state]
 
+    def test_what_a_caller_named_is_shown_by_that_name_or_by_its_id(self) -> None:
+        for kind, example in self.examples.items():
+            named = make_operation(kind, example, State.RUNNING, alias="nightly-7")
+            shown = self.dialect.read(self.dialect.render(named)).id
+            assert shown == named.alias or self.dialect.read_id(shown) == named.id
+
     def test_a_client_stops_polling_exactly_when_the_operation_has_ended(self) -> None:
         for operation in self.operations():
             reading = self.dialect.read(self.dialect.render(operation))

@@ -1,0 +1,13 @@
+"""The door of the GoodData dialect: its routes over the engine and the resources."""
+
+from collections.abc import Sequence
+
+from outlast.http.gooddata.operations import OperationRoutes
+from outlast.http.gooddata.storages import StorageRoutes
+from outlast.http.parts import Parts
+from outlast.http.routing import Route
+
+
+def gooddata_routes(parts: Parts) -> Sequence[Route]:
+    """Every route of the dialect, with paths at its own root."""
+    return [*OperationRoutes(parts).routes(), *StorageRoutes(parts).routes()]
