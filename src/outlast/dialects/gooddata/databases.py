@@ -6,9 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from outlast.dialects.gooddata.ids import show_id
 from outlast.dialects.gooddata.lists import Item, Links, Listed, Window, listed
-from outlast.resources.databases.model import Database, DataSource
 
 INSTANCE: Final = "database"
 DATA_SOURCE: Final = "dataSource"
@@ -131,19 +129,8 @@ def analyze_spec(database: str, request: AnalyzeStatisticsRequest) -> dict[str, 
     return {"database": database, "tables": list(dict.fromkeys(request.table_names))}
 
 
-def instance_on_wire(database: Database) -> DatabaseInstance:
-    """A database as the wire has it."""
-    return DatabaseInstance(
-        id=show_id(database.id),
-        name=database.name,
-        storage_ids=database.storages,
-        data_sources=[source_on_wire(one) for one in database.data_sources],
-    )
-
-
-def instance_document(database: Database, url: str) -> DatabaseInstanceDocument:
+def instance_document(instance: DatabaseInstance, url: str) -> DatabaseInstanceDocument:
     """A database in the forms of both generations."""
-    instance = instance_on_wire(database)
     return DatabaseInstanceDocument(
         **msgspec.structs.asdict(instance),
         data=Item(id=instance.id, type=INSTANCE, attributes=instance),
@@ -151,24 +138,13 @@ def instance_document(database: Database, url: str) -> DatabaseInstanceDocument:
     )
 
 
-def instance_list(databases: Sequence[Database], window: Window) -> ListDatabaseInstances:
+def instance_list(instances: Sequence[DatabaseInstance], window: Window) -> ListDatabaseInstances:
     """The databases that a window shows."""
-    instances = [instance_on_wire(one) for one in databases]
     shown, beside = listed(INSTANCE, instances, lambda one: one.id, window)
     return ListDatabaseInstances(databases=shown, **beside)
 
 
-def source_on_wire(source: DataSource) -> DataSourceInfo:
-    """A data source as the wire has it."""
-    return DataSourceInfo(
-        id=show_id(source.id),
-        data_source_id=source.data_source_id,
-        data_source_name=source.name,
-    )
-
-
-def source_list(database: Database, window: Window) -> ListDataSources:
+def source_list(sources: Sequence[DataSourceInfo], window: Window) -> ListDataSources:
     """The data sources that a window shows."""
-    sources = [source_on_wire(one) for one in database.data_sources]
     shown, beside = listed(DATA_SOURCE, sources, lambda one: one.id, window)
     return ListDataSources(data_sources=shown, **beside)
