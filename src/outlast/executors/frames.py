@@ -19,7 +19,7 @@ from outlast.executors.messages import FromChild, Reply, Request, ToChild
 from outlast.operations.errors import LeaseLost, TooLarge, Unavailable
 
 FRAME_BYTES_MAX: Final = 16 << 20
-_HEADER: Final = struct.Struct(">I")
+HEADER: Final = struct.Struct(">I")
 _FRAMES_PER_SECOND_MAX: Final = 5_000
 _WINDOW_FRAMES: Final = 500
 
@@ -32,12 +32,12 @@ class Garbage(Exception):
     """What came from the child is no frame."""
 
 
-def frame(message: ToChild | FromChild) -> bytes:
+def frame(message: msgspec.Struct) -> bytes:
     """A message as it goes over the wire. Raises TooLarge; TypeError where msgpack cannot."""
     encoded = _encoder.encode(message)
     if len(encoded) > FRAME_BYTES_MAX:
         raise TooLarge(f"a message of {len(encoded)} bytes; at most {FRAME_BYTES_MAX} are allowed")
-    return _HEADER.pack(len(encoded)) + encoded
+    return HEADER.pack(len(encoded)) + encoded
 
 
 class WorkerEnd:
@@ -57,7 +57,7 @@ class WorkerEnd:
     async def receive(self) -> FromChild | None:
         """The next message, or None after the last. Raises Garbage."""
         try:
-            (size,) = _HEADER.unpack(await self._reader.readexactly(_HEADER.size))
+            (size,) = HEADER.unpack(await self._reader.readexactly(HEADER.size))
             if size > FRAME_BYTES_MAX:
                 raise Garbage(f"a frame of {size} bytes; at most {FRAME_BYTES_MAX} are allowed")
             message = _from_child.decode(await self._reader.readexactly(size))
@@ -108,7 +108,7 @@ class ChildEnd:
 
     def receive(self) -> ToChild:
         """The next message. Only before `serve`."""
-        (size,) = _HEADER.unpack(self._read(_HEADER.size))
+        (size,) = HEADER.unpack(self._read(HEADER.size))
         return _to_child.decode(self._read(size))
 
     def serve(self, on_cancel: Callable[[], None]) -> None:

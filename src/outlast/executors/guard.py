@@ -38,7 +38,7 @@ FILES_MAX = 4096
 OOM_SCORE = "500"
 
 _ORPHANED = b"O"
-_LEASE_SHARE = 2 / 3
+LEASE_SHARE = 2 / 3
 _LOOK_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -161,7 +161,7 @@ class Watch:
             self._lease_seconds = value
         elif order == RENEWED:
             age = time.monotonic() - value
-            self._lease_ends = now - age + self._lease_seconds * _LEASE_SHARE
+            self._lease_ends = now - age + self._lease_seconds * LEASE_SHARE
         elif order == GRACE and self._grace_ends is None:
             self._grace_ends = now + value
 

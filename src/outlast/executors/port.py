@@ -108,7 +108,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     after_seconds: float | None = None
 
 
-class Stopped(msgspec.Struct, frozen=True, kw_only=True):
+class Stopped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The attempt ended because it was asked to, and nothing of it runs any more."""
 
     reason: StopReason

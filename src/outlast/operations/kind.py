@@ -24,13 +24,25 @@ KIND_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 Executor = Literal["inline", "subprocess"]
 
+_RESERVED_RESOURCES: Final = ("CPU", "GPU", "memory", "object_store_memory")
+
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
-    """What an attempt needs. `memory_bytes` limits its address space where the executor can."""
+    """What an attempt needs. `memory_bytes` limits its address space where the executor can.
+
+    `custom` names what else a node of a cluster must have, and how much of it.
+    """
 
     cpus: float = 1
     gpus: float = 0
     memory_bytes: int | None = None
+    custom: Mapping[str, float] = {}
+
+    def __post_init__(self) -> None:
+        if min(self.cpus, self.gpus, *self.custom.values(), 0) < 0 or self.memory_bytes == 0:
+            raise ValueError("an attempt cannot need less than nothing, nor run without memory")
+        if self.custom.keys() & set(_RESERVED_RESOURCES):
+            raise ValueError(f"{', '.join(_RESERVED_RESOURCES)} have fields of their own")
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,7 +202,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     of its own (None: any of the tenant's), and of the databases that it may change.
 
     `kind` names another kind of this installation, whose spec `plan` is then: that kind prepares
-    and runs the operation, and may name a third. `concurrency_key`, and the resource that the
+    and runs the operation, and may name a third. `owner` is the member whose thing it changes:
+    others must be operators to create it. `concurrency_key`, and the resource that the
     operation is about (`resource_type` and `resource_id`), hold as they are when it is created, in
     place of what the kind and the caller say.
     """
@@ -202,6 +215,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Mapping[str, str] = {}
     targets: Sequence[str] | None = None
     kind: str | None = None
+    owner: str | None = None
     concurrency_key: str | None = None
     resource_type: str | None = None
     resource_id: str | None = None
