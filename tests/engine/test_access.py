@@ -10,9 +10,9 @@ from outlast.operations.errors import Forbidden
 EXPECTED = {
     "viewer": {"read"},
     "submitter": {"read", "submit"},
-    "operator": {"read", "submit", "operate", "read_history"},
-    "admin": {"read", "submit", "operate", "read_history", "administer"},
-    "root": {"read", "submit", "operate", "read_history", "administer", "cross"},
+    "operator": {"read", "submit", "operate", "read_history", "read_secrets"},
+    "admin": {"read", "submit", "operate", "read_history", "read_secrets", "administer"},
+    "root": {"read", "submit", "operate", "read_history", "read_secrets", "administer", "cross"},
 }
 
 

@@ -36,6 +36,8 @@ class Verb(StrEnum):
     """Cancel, delete and retry what others of the tenant created."""
     READ_HISTORY = "read_history"
     """Read the chat log: what every member of the tenant asked of models, and was answered."""
+    READ_SECRETS = "read_secrets"
+    """See the passwords of databases."""
     ADMINISTER = "administer"
     """List, make, rotate and revoke tokens of the tenant; read its audit log;
     decide whether its chats are logged."""
@@ -47,7 +49,9 @@ ALLOWED: Final[Mapping[Role, frozenset[Verb]]] = MappingProxyType(
     {
         Role.VIEWER: frozenset({Verb.READ}),
         Role.SUBMITTER: frozenset({Verb.READ, Verb.SUBMIT}),
-        Role.OPERATOR: frozenset({Verb.READ, Verb.SUBMIT, Verb.OPERATE, Verb.READ_HISTORY}),
+        Role.OPERATOR: frozenset(
+            {Verb.READ, Verb.SUBMIT, Verb.OPERATE, Verb.READ_HISTORY, Verb.READ_SECRETS}
+        ),
         Role.ADMIN: frozenset(set(Verb) - {Verb.CROSS}),
         Role.ROOT: frozenset(Verb),
     }

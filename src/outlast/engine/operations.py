@@ -94,6 +94,12 @@ class Engine:
                 outcomes[place] = answer
         return [outcome for outcome in outcomes if outcome is not None]
 
+    async def creation(self, principal: Principal, wish: Wish) -> Creation:
+        """What would be stored if the wish were submitted now. Raises what stands in its way."""
+        principal.require(Verb.SUBMIT)
+        documents.check(wish.spec, self.limits.spec_bytes, "spec")
+        return await self._creation(principal, wish)
+
     async def get(self, principal: Principal, ref: str) -> Operation:
         """The operation with this id, in any of its forms, or alias. Raises NotFound."""
         principal.require(Verb.READ)
@@ -259,6 +265,8 @@ class Engine:
             if other.verb is not None:
                 principal.require(Verb(other.verb))
         prepared = made.prepared
+        if prepared.owner is not None:
+            principal.require_over(prepared.owner)
         operation_id, alias = names_of(wish.operation_id, now)
         named = operation_id or alias or wish.idempotency_key
         submission = Submission(

@@ -6,6 +6,7 @@ from outlast.resources.databases.finding import (
     find_database,
     look_for_database,
 )
+from outlast.resources.databases.library import Credentials, Databases
 from outlast.resources.databases.model import (
     Database,
     DatabaseDocument,
@@ -18,11 +19,13 @@ from outlast.resources.databases.model import (
 from outlast.resources.databases.publishing import DatabasePublisher
 
 __all__ = [
+    "Credentials",
     "DataSource",
     "Database",
     "DatabaseCollector",
     "DatabaseDocument",
     "DatabasePublisher",
+    "Databases",
     "FoundDatabase",
     "NewDatabaseFile",
     "NewPostgresDatabase",

@@ -183,6 +183,11 @@ def no_database(ref: str) -> NotFound:
     return NotFound(f"there is no database {ref[:_REF_CHARS_SHOWN]!r}")
 
 
+def no_data_source(data_source_id: str) -> NotFound:
+    """The database has no such data source."""
+    return NotFound(f"the database has no data source {data_source_id[:_REF_CHARS_SHOWN]!r}")
+
+
 def not_ready(name: str, status: Status) -> Conflict:
     """The database is being made or removed."""
     return Conflict(f"the database {name!r} is {status}", details={"status": status})
