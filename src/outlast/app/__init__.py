@@ -3,6 +3,7 @@
 import os
 
 from outlast.app.foundation import open_store
+from outlast.app.moving import export, import_, upgrade, upgrades
 from outlast.app.objects import try_objects
 from outlast.app.serving import ROOT, Started, serve
 from outlast.app.working import work
@@ -11,11 +12,15 @@ from outlast.executors.probing import SandboxReport, probe
 
 __all__ = [
     "Started",
+    "export",
+    "import_",
     "open_store",
     "root_principal",
     "sandbox_report",
     "serve",
     "try_objects",
+    "upgrade",
+    "upgrades",
     "work",
 ]
 

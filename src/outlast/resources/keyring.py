@@ -37,6 +37,11 @@ class Keyring:
         self._keys = {_name(key): key for key in keys}
         self._first = keys[0]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the keys are called in what they sealed; a name reveals nothing of its key."""
+        return tuple(self._keys)
+
     def seal(self, content: bytes, about: bytes) -> Sealed:
         """The content, locked. It opens only together with what it is `about`."""
         nonce = os.urandom(_NONCE_BYTES)

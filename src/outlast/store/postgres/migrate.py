@@ -28,18 +28,7 @@ async def migrate(connection: Connection, wanted: Sequence[Migration], now: int)
     async with connection.transaction():
         await connection.execute(_LOCK)
         await connection.execute(_TABLE)
-        rows = await connection.fetch("SELECT number, name, checksum FROM schema_migrations")
-        applied = {number: (name, checksum) for number, name, checksum in rows}
-        for migration in wanted:
-            name, checksum = applied.get(migration.number, ("", migration.checksum))
-            if checksum != migration.checksum:
-                raise Unavailable(
-                    f"migration {migration.number} ({name}) is not the one that was applied"
-                )
-        newer = sorted(set(applied) - {migration.number for migration in wanted})
-        if newer:
-            _log.warning("the database has schema %d, which is newer than this program", newer[-1])
-        missing = [migration for migration in wanted if migration.number not in applied]
+        missing = await missing_migrations(connection, wanted)
         for migration in missing:
             await connection.execute(migration.sql)
             await connection.execute(
@@ -50,3 +39,23 @@ async def migrate(connection: Connection, wanted: Sequence[Migration], now: int)
                 now,
             )
     return [migration.number for migration in missing]
+
+
+async def missing_migrations(
+    connection: Connection, wanted: Sequence[Migration]
+) -> list[Migration]:
+    """Those that the database has not had. Raises Unavailable as `migrate` does."""
+    if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
+        return list(wanted)
+    rows = await connection.fetch("SELECT number, name, checksum FROM schema_migrations")
+    applied = {number: (name, checksum) for number, name, checksum in rows}
+    for migration in wanted:
+        name, checksum = applied.get(migration.number, ("", migration.checksum))
+        if checksum != migration.checksum:
+            raise Unavailable(
+                f"migration {migration.number} ({name}) is not the one that was applied"
+            )
+    newer = sorted(set(applied) - {migration.number for migration in wanted})
+    if newer:
+        _log.warning("the database has schema %d, which is newer than this program", newer[-1])
+    return [migration for migration in wanted if migration.number not in applied]

@@ -1,5 +1,6 @@
 """Migrations: numbered SQL files, applied once, in order, under a lock."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,14 +15,17 @@ from outlast.store.sqlite.connections import BUSY_SECONDS, fetch_all
 FOLDER: Final = Path(__file__).parent.parent / "migrations" / "sqlite"
 _T = TypeVar("_T")
 
+_log = logging.getLogger(__name__)
+
 
 def migrate(connection: apsw.Connection, wanted: Sequence[Migration], now: int) -> list[int]:
     """Apply what is missing; the numbers applied. Safe for any number of processes at once.
 
-    Raises Unavailable for a schema that is newer than `wanted`, or was made by other files.
+    A schema that is newer than `wanted` is served: a migration never takes away what the release
+    before it needs. Raises Unavailable for one that was made by other files.
     """
     _when_free(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchall())
-    if not _missing(connection, wanted):
+    if not missing_migrations(connection, wanted):
         return []
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -29,7 +33,7 @@ def migrate(connection: apsw.Connection, wanted: Sequence[Migration], now: int) 
             "CREATE TABLE IF NOT EXISTS schema_migrations (number INTEGER PRIMARY KEY,"
             " name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT"
         )
-        missing = _missing(connection, wanted)
+        missing = missing_migrations(connection, wanted)
         for migration in missing:
             connection.execute(migration.sql).fetchall()
             connection.execute(
@@ -52,18 +56,18 @@ def dump_schema(connection: apsw.Connection) -> str:
     return "".join(f"{sql};\n\n" for (sql,) in rows)
 
 
-def _missing(connection: apsw.Connection, wanted: Sequence[Migration]) -> list[Migration]:
+def missing_migrations(connection: apsw.Connection, wanted: Sequence[Migration]) -> list[Migration]:
+    """Those that the database has not had. Raises Unavailable as `migrate` does."""
     applied = _applied(connection)
-    newest = max((migration.number for migration in wanted), default=0)
-    for number, (name, checksum) in applied.items():
-        if number > newest:
+    for migration in wanted:
+        name, checksum = applied.get(migration.number, ("", migration.checksum))
+        if checksum != migration.checksum:
             raise Unavailable(
-                f"the database has schema {number} ({name}), this program knows up to {newest}: "
-                "use the newer program, or the database's own backup"
+                f"migration {migration.number} ({name}) is not the one that was applied"
             )
-        known = next((each for each in wanted if each.number == number), None)
-        if known is None or known.checksum != checksum:
-            raise Unavailable(f"migration {number} ({name}) is not the one that was applied")
+    newer = sorted(set(applied) - {migration.number for migration in wanted})
+    if newer:
+        _log.warning("the database has schema %d, which is newer than this program", newer[-1])
     return [migration for migration in wanted if migration.number not in applied]
 
 
