@@ -1,9 +1,14 @@
-"""Who hears of changes: of our own commits at once, of other processes' through NOTIFY."""
+"""Who hears of changes: of our own commits at once, of other processes' through NOTIFY.
+
+NOTIFY is sent after the commit, by the connection that listens. In the transaction itself it would
+hold a lock of the whole server until the commit is on disk, so that no two commits could share a
+sync. A process that dies between the two is made up for by whoever looks once a second.
+"""
 
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
@@ -12,6 +17,8 @@ from outlast.store.postgres.connecting import Connections
 from outlast.store.postgres.transaction import Transaction
 
 _PAUSE_SECONDS: Final = 1.0
+_BETWEEN_SECONDS: Final = 0.01
+"""How long what follows a NOTIFY gathers for the next one: every other process wakes for each."""
 _ANYTHING: Final = Changed(ids=None, claimable=True)
 
 _log = logging.getLogger(__name__)
@@ -26,6 +33,7 @@ class Notices:
     def __init__(self, connections: Connections, channel: str) -> None:
         self._connections = connections
         self._channel = channel
+        self._has_news = asyncio.Event()
         self._subscribers: dict[object, Callable[[Changed], None]] = {}
         self._listening: asyncio.Task[None] | None = None
 
@@ -52,6 +60,7 @@ class Notices:
     def committed(self, transaction: Transaction) -> None:
         """Tell of a commit of this process."""
         if transaction.changed or transaction.claimable:
+            self._has_news.set()
             self._tell(Changed(frozenset(transaction.changed), transaction.claimable))
 
     def _tell(self, changed: Changed) -> None:
@@ -67,12 +76,16 @@ class Notices:
             connection: asyncpg.Connection | None = None
             try:
                 connection = await self._connections.connect()
-                connection.add_termination_listener(lambda *_, ended=ended: ended.set())
-                await connection.add_listener(self._channel, self._heard)
+                connection.add_termination_listener(lambda *_, ended=ended: self._end(ended))
+                own = connection.get_server_pid()
+                await connection.add_listener(
+                    self._channel, lambda _, pid, *__, own=own: self._heard(is_own=pid == own)
+                )
                 is_ready.set()
-                # What was told while nobody listened is not told again.
+                # What was told while nobody listened is not told again; nor is what we told nobody.
                 self._tell(_ANYTHING)
-                await ended.wait()
+                self._has_news.set()
+                await self._pass_on(connection, ended)
                 _log.warning("the connection that listens for changes was lost")
             except (
                 OSError,
@@ -87,5 +100,25 @@ class Notices:
                     connection.terminate()
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    def _heard(self, *_: Any) -> None:
-        self._tell(_ANYTHING)
+    def _end(self, ended: asyncio.Event) -> None:
+        ended.set()
+        self._has_news.set()
+
+    async def _pass_on(self, connection: asyncpg.Connection, ended: asyncio.Event) -> None:
+        """Tell other processes of our commits, until the connection has ended."""
+        try:
+            while True:
+                await self._has_news.wait()
+                if ended.is_set():
+                    return
+                self._has_news.clear()
+                await connection.execute(f"NOTIFY {self._channel}")
+                await asyncio.sleep(_BETWEEN_SECONDS)
+        except asyncio.CancelledError:
+            if self._has_news.is_set():
+                await connection.execute(f"NOTIFY {self._channel}")
+            raise
+
+    def _heard(self, *, is_own: bool) -> None:
+        if not is_own:
+            self._tell(_ANYTHING)

@@ -82,7 +82,7 @@ class PostgresStore:
             await migrate(connection, migrations(FOLDER), self._clock())
         await self._notices.open()
         reader = Reader(connections)
-        writer = Writer(connections, self._clock, self._notices, channel=_CHANNEL)
+        writer = Writer(connections, self._clock, self._notices)
         self._writer = writer
         self._operations = PostgresOperations(writer, reader, self._notices, self._clock)
         self._catalog = PostgresCatalog(writer, reader)

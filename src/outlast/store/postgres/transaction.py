@@ -26,6 +26,8 @@ from outlast.store.rows import (
 )
 
 Connection: TypeAlias = "asyncpg.Connection | PoolConnectionProxy"
+_Form: TypeAlias = tuple[bool, bool, tuple[str, ...]]
+"""Which columns an update writes: whether it moves, whether a cancel shows, and documents."""
 
 SCHEDULED: Final = 0
 CLAIMABLE: Final = 1
@@ -58,25 +60,18 @@ _BIG: Final = frozenset(
 )
 _BYTES: Final = frozenset({*DOCUMENTS, "labels", "fingerprint", "data"})
 _ROW_COLUMNS: Final = (*COLUMNS, "readiness")
-_SEEN_COLUMNS: Final = (
-    "revision",
-    "event_count",
-    "updated_at",
-    "cancel_requested_at",
-    "cancel_seen_at",
-)
-_MOVED_COLUMNS: Final = (
+_SEEN_COLUMNS: Final = ("revision", "event_count")
+_CANCEL_COLUMNS: Final = ("cancel_requested_at", "cancel_seen_at")
+_MOVED_COLUMNS: Final = ("available_at", "attempt", "lease_token", "started_at", "expire_at")
+_SHARED_COLUMNS: Final = ("updated_at",)
+_SHARED_MOVED_COLUMNS: Final = (
     "state",
     "readiness",
-    "available_at",
-    "attempt",
-    "lease_token",
     "lease_worker",
     "lease_expires_at",
-    "started_at",
     "finished_at",
-    "expire_at",
 )
+"""What many rows of a transaction have in common: those with the same values are one statement."""
 _AUDIT_COLUMNS: Final = ("at", "tenant", "actor", "action", "target", "request_id", "data")
 _LABEL_COLUMNS: Final = ("tenant", "key", "value", "operation_id")
 _LOCK_MANY: Final = f"{SELECT} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
@@ -201,26 +196,16 @@ class Transaction:
         self._inserted = {}
 
     async def _update_operations(self) -> None:
-        groups: dict[tuple[str, ...], list[Sequence[Any]]] = {}
+        groups: dict[tuple[_Form, tuple[Any, ...]], list[tuple[Any, ...]]] = {}
         for id_ in sorted(self._touched):
-            old, new = self._stored[id_], self._current[id_]
-            moved = new.state is not old.state or new.lease != old.lease
-            names = changed_documents(old, new)
-            seen = (new.revision, new.event_count, new.updated_at)
-            values: tuple[Any, ...] = (
-                id_,
-                *seen,
-                new.cancel_requested_at,
-                new.cancel_seen_at,
-            )
-            if moved:
-                values += self._moved_values(new)
-            values += tuple(document(new, name) for name in names)
-            groups.setdefault(_columns(moved, names), []).append(values)
+            new = self._current[id_]
+            form, shared, own = self._changed_values(self._stored[id_], new)
+            groups.setdefault((form, shared), []).append(own)
             self._stored[id_] = new
         self._touched = {}
-        for columns, rows in groups.items():
-            await self.connection.execute(_update_sql(columns), *zip(*rows, strict=True))
+        for (form, shared), rows in groups.items():
+            columns = zip(*rows, strict=True)
+            await self.connection.execute(_update_sql(form), *shared, *columns)
 
     async def _unpark(self) -> None:
         # Whoever parks holds the same lock: what was parked before this is seen here.
@@ -244,21 +229,26 @@ class Transaction:
         self.claimable = True
         return CLAIMABLE
 
-    def _moved_values(self, new: Operation) -> tuple[Any, ...]:
+    def _changed_values(
+        self, old: Operation, new: Operation
+    ) -> tuple["_Form", tuple[Any, ...], tuple[Any, ...]]:
+        """What to write: which columns, and the values of those that are shared and of the rest."""
         lease = new.lease
-        leased = (
-            (None, None, None) if lease is None else (lease.token, lease.worker, lease.expires_at)
-        )
-        return (
-            new.state.value,
-            self._readiness(new),
-            new.available_at,
-            new.attempt,
-            *leased,
-            new.started_at,
-            new.finished_at,
-            new.expire_at,
-        )
+        is_moved = new.state is not old.state or lease != old.lease
+        cancel = (new.cancel_requested_at, new.cancel_seen_at)
+        is_asked = cancel != (old.cancel_requested_at, old.cancel_seen_at)
+        names = changed_documents(old, new)
+        shared: tuple[Any, ...] = (new.updated_at,)
+        own: tuple[Any, ...] = (new.id, new.revision, new.event_count)
+        if is_asked:
+            own += cancel
+        if is_moved:
+            worker, until = (None, None) if lease is None else (lease.worker, lease.expires_at)
+            shared += (new.state.value, self._readiness(new), worker, until, new.finished_at)
+            token = None if lease is None else lease.token
+            own += (new.available_at, new.attempt, token, new.started_at, new.expire_at)
+        own += tuple(document(new, name) for name in names)
+        return (is_moved, is_asked, names), shared, own
 
 
 def key_number(tenant: str, concurrency_key: str) -> int:
@@ -273,26 +263,29 @@ async def insert_many(
     columns: tuple[str, ...],
     rows: Sequence[Sequence[Any]],
 ) -> None:
-    """Insert rows with one statement."""
+    """Insert rows, all with one COPY: several times cheaper on both sides than arrays to unnest."""
     if rows:
-        await connection.execute(_insert_sql(table, columns), *zip(*rows, strict=True))
+        await connection.copy_records_to_table(table, records=rows, columns=columns)
 
 
 @cache
-def _insert_sql(table: str, columns: tuple[str, ...]) -> str:
-    arrays = ", ".join(f"${place}::{_type(name)}[]" for place, name in enumerate(columns, 1))
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"
-
-
-@cache
-def _update_sql(columns: tuple[str, ...]) -> str:
-    arrays = ", ".join(
-        f"${place}::{_type(name)}[]" for place, name in enumerate(("id", *columns), 1)
+def _update_sql(form: "_Form") -> str:
+    is_moved, is_asked, documents = form
+    shared = (*_SHARED_COLUMNS, *(_SHARED_MOVED_COLUMNS if is_moved else ()))
+    own = (
+        *_SEEN_COLUMNS,
+        *(_CANCEL_COLUMNS if is_asked else ()),
+        *(_MOVED_COLUMNS if is_moved else ()),
+        *documents,
     )
-    changes = ", ".join(f"{name} = n.{name}" for name in columns)
+    changes = [f"{name} = ${place}::{_type(name)}" for place, name in enumerate(shared, 1)]
+    changes += [f"{name} = n.{name}" for name in own]
+    arrays = ", ".join(
+        f"${place}::{_type(name)}[]" for place, name in enumerate(("id", *own), len(shared) + 1)
+    )
     return (
-        f"UPDATE operations o SET {changes} FROM unnest({arrays}) AS n(id, {', '.join(columns)})"
-        " WHERE o.id = n.id"
+        f"UPDATE operations o SET {', '.join(changes)}"
+        f" FROM unnest({arrays}) AS n(id, {', '.join(own)}) WHERE o.id = n.id"
     )
 
 
@@ -302,8 +295,3 @@ def _type(column: str) -> str:
     if column in _BYTES:
         return "bytea"
     return "smallint" if column == "readiness" else "text"
-
-
-@cache
-def _columns(moved: bool, documents: tuple[str, ...]) -> tuple[str, ...]:  # noqa: FBT001  two forms
-    return (*_SEEN_COLUMNS, *(_MOVED_COLUMNS if moved else ()), *documents)

@@ -78,13 +78,10 @@ class Call:
 class Writer:
     """The calls that wait, and the lanes that take them."""
 
-    def __init__(
-        self, connections: Connections, clock: Clock, outlet: Outlet, *, channel: str
-    ) -> None:
+    def __init__(self, connections: Connections, clock: Clock, outlet: Outlet) -> None:
         self._connections = connections
         self._clock = clock
         self._outlet = outlet
-        self._number_and_notify = f"{_NUMBER}, pg_notify('{channel}', '')"
         self._calls: deque[Call] = deque()
         self._waiting = asyncio.Event()
         self._is_closed = False
@@ -213,10 +210,7 @@ class Writer:
                 transaction = Transaction(opened.connection, self._clock())
                 answers = await _run_all(transaction, calls)
                 await transaction.flush()
-                is_told = transaction.changed or transaction.claimable
-                opened.number = await opened.connection.fetchval(
-                    self._number_and_notify if is_told else _NUMBER
-                )
+                opened.number = await opened.connection.fetchval(_NUMBER)
         except InDoubt as doubt:
             if not await self._connections.has_committed(doubt):
                 raise doubt.__cause__ or doubt from None
