@@ -43,6 +43,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     wait_seconds: float = 60
     batch: int = 1000
     page_size: int = 500
+    schedules: int = 1000
     watchers: int = 10_000
     database_bytes: int = 16 * 1024 * _MIB
     pipe_table_files: int = 100_000

@@ -2,6 +2,7 @@ import pytest
 from installation import QUICK, Installation
 
 from outlast.store.sqlite import SqliteStore
+from postgres_server import pytest_sessionfinish  # noqa: F401  a hook, known by its name
 
 
 @pytest.fixture

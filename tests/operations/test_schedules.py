@@ -182,7 +182,7 @@ def test_a_schedule_is_stored_as_it_is_and_found_by_what_it_makes():
     write = schedule_write("S1", document, 99, name="nightly", expected_revision=0)
     assert (write.type, write.id, write.name, write.due_at) == (SCHEDULE, "S1", "nightly", 99)
     assert write.expected_revision == 0
-    assert write.fields == {"kind": "k", "created_by": "ada"}
+    assert write.fields == {"kind": "k", "created_by": "ada", "belongs_to": ""}
     assert decode_schedule(write.document) == document
 
 

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from outlast.store.port import AuditEntry, Store
 
 _PREFIX: Final = "olt"
 _SECRET_CHARS_MIN: Final = 32
+_PAGE: Final = 500
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -78,7 +80,7 @@ class Tokens:
         token = _decoder.decode(resource.document)
         if not hmac.compare_digest(token.digest, _digest(secret)):
             raise Unauthenticated
-        if token.expires_at is not None and token.expires_at <= self._store.operations.now():
+        if not _stands(token, self._store.operations.now()):
             raise Unauthenticated("this token has expired")
         principal = Principal(
             tenant=token.tenant, member=token.member, role=token.role, token_id=token_id
@@ -188,6 +190,38 @@ class Tokens:
         )
         return [_token(one, _decoder.decode(one.document)) for one in found]
 
+    async def role_of(self, tenant: str, member: str, token_id: str) -> Role | None:
+        """What a member may do in a tenant today, or None: the member has no token any more.
+
+        The role of this token if it stands, also of one of root; else the highest that any of the
+        member's tokens of the tenant has.
+        """
+        now = self._store.operations.now()
+        found = await self._store.catalog.read(SYSTEM_TENANT, "token", token_id)
+        if found is not None:
+            token = _decoder.decode(found.document)
+            reaches = token.tenant == tenant or token.role is Role.ROOT
+            if reaches and token.member == member and _stands(token, now):
+                return token.role
+        roles = [
+            token.role
+            async for token in self._walk(tenant)
+            if token.member == member and _stands(token, now)
+        ]
+        return max(roles, key=list(Role).index, default=None)
+
+    async def _walk(self, tenant: str) -> AsyncIterator[TokenDocument]:
+        before_id: str | None = None
+        while True:
+            found = await self._store.catalog.find(
+                SYSTEM_TENANT, "token", fields={"tenant": tenant}, before_id=before_id, limit=_PAGE
+            )
+            for one in found:
+                yield _decoder.decode(one.document)
+            if len(found) < _PAGE:
+                return
+            before_id = found[-1].id
+
     async def _crossing(self, principal: Principal, tenant: str) -> Principal:
         found = await self._store.catalog.read(SYSTEM_TENANT, "tenant", tenant)
         if found is not None and found.id == principal.tenant:
@@ -246,6 +280,10 @@ def _audit(principal: Principal, action: str, request_id: str | None) -> AuditEn
     return AuditEntry(
         tenant=principal.tenant, actor=principal.member, action=action, request_id=request_id
     )
+
+
+def _stands(token: TokenDocument, now: int) -> bool:
+    return token.expires_at is None or token.expires_at > now
 
 
 def _digest(secret: str) -> str:

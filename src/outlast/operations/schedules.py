@@ -144,9 +144,11 @@ def schedule_write(
     expected_revision: int | None = None,
 ) -> CatalogWrite:
     """The write that stores a schedule whose next tick is at `due_at`; None while it is paused."""
-    fields = {"kind": document.kind, "created_by": document.created_by}
-    if document.belongs_to is not None:
-        fields["belongs_to"] = document.belongs_to
+    fields = {
+        "kind": document.kind,
+        "created_by": document.created_by,
+        "belongs_to": document.belongs_to or "",
+    }
     return CatalogWrite(
         type=SCHEDULE,
         id=id,
