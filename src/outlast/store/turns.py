@@ -1,18 +1,18 @@
 """Whose turn it is in a claim, and what limits leave: one rule for every adapter.
 
 An adapter says which tenants have claimable work of which kinds, how much of theirs is running, and
-what the limits leave; then it asks for an allotment, fetches so many candidates of each tenant, and
-takes what may be taken, until nothing is left to allot.
+what the limits leave; then it asks whose turns are next, fetches so many candidates of each tenant,
+and takes what may be taken, until there are no more turns.
 """
 
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from outlast.operations.model import SECOND
+from outlast.operations.model import SECOND, Operation
 from outlast.settings import KindShare, TenantShare
 from outlast.store.port import Claim
 
@@ -21,8 +21,6 @@ RUNNING_COUNTED: Final = 200
 _MINUTE: Final = 60 * SECOND
 
 Scope: TypeAlias = tuple[Literal["tenant", "kind"], str]
-Rank: TypeAlias = tuple[float, int]
-"""Where in the order of turns something was taken."""
 
 
 class Limited(msgspec.Struct, frozen=True):
@@ -87,53 +85,73 @@ class Turns:
         """Learn what limits leave of a tenant or a kind."""
         self._room[scope] = room
 
-    def allot(self, wanted: int) -> dict[str, int]:
-        """How many of so many each tenant would get, in the order of turns, had it enough."""
+    def allot(self, wanted: int) -> list[str]:
+        """Whose turns the next ones are, at most so many, had every tenant enough to take."""
         heap = [(*self._rank(tenant), tenant) for tenant in self._kinds if self._has_room(tenant)]
         heapq.heapify(heap)
-        allotted: dict[str, int] = {}
-        left = wanted
-        while heap and left > 0:
+        counts: Counter[str] = Counter()
+        turns: list[str] = []
+        while heap and len(turns) < wanted:
             _, place, tenant = heap[0]
-            count = allotted.get(tenant, 0)
-            room = self._room.get(("tenant", tenant), wanted) - count
-            # Whoever is alone needs no turns.
-            step = min(left, room) if len(heap) == 1 else 1
-            allotted[tenant] = count + step
-            left -= step
+            room = self._room.get(("tenant", tenant), wanted) - counts[tenant]
+            # Whoever is alone need not be compared.
+            step = min(wanted - len(turns), room) if len(heap) == 1 else 1
+            turns += [tenant] * step
+            counts[tenant] += step
             if step == room:
                 heapq.heappop(heap)
             else:
-                level = (self._running[tenant] + count + step) / self._weight[tenant]
+                level = (self._running[tenant] + counts[tenant]) / self._weight[tenant]
                 heapq.heapreplace(heap, (level, place, tenant))
-        return allotted
+        return turns
 
     def kinds(self, tenant: str) -> list[str]:
         """The kinds of the tenant's work that have room."""
         return [kind for kind in self._kinds[tenant] if self._room.get(("kind", kind), 1) > 0]
 
-    def take(self, tenant: str, kind: str) -> Rank | None:
-        """Count an attempt as begun; its rank, or None if a limit holds it back."""
+    def take(self, tenant: str, kind: str) -> bool:
+        """Count an attempt as begun; False if a limit holds it back."""
         scopes: list[Scope] = [("tenant", tenant), ("kind", kind)]
         if any(self._room.get(scope, 1) < 1 for scope in scopes):
-            return None
+            return False
         for scope in scopes:
             if scope in self._room:
                 self._room[scope] -= 1
                 self.started[scope] += 1
-        rank = self._rank(tenant)
         self._running[tenant] += 1
-        return rank
+        return True
 
     def exhaust(self, tenant: str) -> None:
         """The tenant has no more claimable work."""
         self._kinds.pop(tenant, None)
 
-    def _rank(self, tenant: str) -> Rank:
+    def _rank(self, tenant: str) -> tuple[float, int]:
         return self._running[tenant] / self._weight[tenant], self._place[tenant]
 
     def _has_room(self, tenant: str) -> bool:
         return self._room.get(("tenant", tenant), 1) > 0 and bool(self.kinds(tenant))
+
+
+class Line:
+    """A tenant's first candidates: of so many as were wanted."""
+
+    def __init__(self, wanted: int, candidates: Iterable[Operation]) -> None:
+        self._candidates = deque(candidates)
+        self._is_short = len(self._candidates) < wanted
+        self._put_off = False
+
+    def next(self) -> Operation | None:
+        """The next candidate, or None if those behind must be fetched, or there are none."""
+        return self._candidates.popleft() if self._candidates else None
+
+    def put_off(self) -> None:
+        """The last candidate was not taken: there may be others in its place."""
+        self._put_off = True
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the tenant has no others."""
+        return self._is_short and not self._put_off
 
 
 def starts_left(per_minute: int, next_at: int, now: int) -> int:

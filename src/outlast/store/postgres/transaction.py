@@ -142,13 +142,19 @@ class Transaction:
     def update(self, transition: Transition) -> None:
         """Store what a decision made of an operation that this transaction has locked."""
         new = transition.operation
+        old = self._current[new.id]
         self._current[new.id] = new
         if new.id in self._inserted:
             self._inserted[new.id] = new
         else:
             self._touched[new.id] = None
         self._record(new, transition.event)
-        if new.concurrency_key is not None and new.state is not State.RUNNING:
+        if new.state is State.RUNNING:
+            return
+        if old.state is State.RUNNING:
+            # There is room again for what a limit held back.
+            self.claimable = True
+        if new.concurrency_key is not None:
             self.free(new.tenant, new.concurrency_key)
 
     def free(self, tenant: str, concurrency_key: str) -> None:

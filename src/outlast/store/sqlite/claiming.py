@@ -7,7 +7,8 @@ tenants and kinds without room are left out before anything of theirs is looked 
 """
 # ruff: noqa: S608  statements are put together from constants; values are always bound
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
 
@@ -19,7 +20,7 @@ from outlast.operations.model import SECOND, Lease, Operation
 from outlast.store.port import Claim
 from outlast.store.sqlite.connections import fetch_one
 from outlast.store.sqlite.transaction import CLAIMABLE, OVERDUE, PARKED, Transaction
-from outlast.store.turns import RUNNING_COUNTED, Limited, Rank, Turns, next_start_at
+from outlast.store.turns import RUNNING_COUNTED, Limited, Line, Turns, next_start_at
 
 _PROMOTED_MAX: Final = 500
 _LOOKED_AT_MAX: Final = 1_000
@@ -75,21 +76,19 @@ def claim_operations(transaction: Transaction, claim: Claim) -> tuple[list[Opera
     turns = Turns(claim, _waiting(transaction, claim))
     limited = turns.limited()
     _measure(transaction, turns, limited)
-    taken: list[tuple[Rank, Operation]] = []
+    claimed: list[Operation] = []
     looked_at = 0
-    while allotted := turns.allot(claim.limit - len(taken)):
+    while order := turns.allot(claim.limit - len(claimed)):
         if looked_at >= _LOOKED_AT_MAX:
             break
-        for tenant, count in allotted.items():
-            candidates = _candidates(transaction, turns.kinds(tenant), tenant, count)
-            started = _start_all(transaction, claim, turns, candidates)
-            looked_at += len(candidates)
-            taken += started
-            if len(started) == len(candidates) < count:
-                turns.exhaust(tenant)
+        lines = {
+            tenant: _line(transaction, turns.kinds(tenant), tenant, count)
+            for tenant, count in Counter(order).items()
+        }
+        looked_at += len(order)
+        claimed += _serve(transaction, claim, turns, order, lines)
     _count_starts(transaction, turns, limited)
-    taken.sort(key=lambda each: each[0])
-    return [operation for _, operation in taken], bool(allotted)
+    return claimed, bool(order)
 
 
 def _promote(transaction: Transaction) -> None:
@@ -145,27 +144,33 @@ def _count_starts(transaction: Transaction, turns: Turns, limited: Sequence[Limi
             transaction.connection.execute(_SET_NEXT_AT, (*one.scope, next_at))
 
 
-def _candidates(
-    transaction: Transaction, kinds: Sequence[str], tenant: str, count: int
-) -> list[Operation]:
-    if not kinds:
-        return []
+def _line(transaction: Transaction, kinds: Sequence[str], tenant: str, count: int) -> Line:
     ((document,),) = transaction.select(candidates_sql(len(kinds)), (tenant, *kinds, count))
     ranks = _decode_ranks(document)
     found = transaction.read_many([id_ for _, id_ in ranks])
-    return [found[id_] for _, id_ in sorted(ranks)]
+    return Line(count, [found[id_] for _, id_ in sorted(ranks)])
 
 
-def _start_all(
-    transaction: Transaction, claim: Claim, turns: Turns, candidates: Sequence[Operation]
-) -> list[tuple[Rank, Operation]]:
-    """Start those that may; the others are no candidates any more, or their kind has no turns."""
-    started = []
-    for operation in candidates:
-        if _is_free(transaction, operation):
-            rank = turns.take(operation.tenant, operation.kind)
-            if rank is not None:
-                started.append((rank, _start(transaction, operation, claim)))
+def _serve(
+    transaction: Transaction,
+    claim: Claim,
+    turns: Turns,
+    order: Sequence[str],
+    lines: Mapping[str, Line],
+) -> list[Operation]:
+    """Start the first of each turn's tenant, until somebody's next ones must be fetched."""
+    started: list[Operation] = []
+    for tenant in order:
+        line = lines[tenant]
+        while (operation := line.next()) is not None:
+            if _is_free(transaction, operation) and turns.take(tenant, operation.kind):
+                started.append(_start(transaction, operation, claim))
+                break
+            line.put_off()
+        else:
+            if not line.is_all:
+                break
+            turns.exhaust(tenant)
     return started
 
 
