@@ -268,6 +268,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     public_url: str | None = None
     allow_unsandboxed: bool = False
     warm_children: int = 1
+    executor: Literal["subprocess", "ray"] = "subprocess"
+    ray_address: str | None = None
     limits: Limits = Limits()
     retention: Retention = Retention()
     recovery: Recovery = Recovery()
@@ -290,6 +292,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("database is a URL such as postgresql://USER@HOST/NAME")
         if self.objects is not None and self.objects not in self.object_stores:
             raise ValueError(f"objects: there is no [object_stores.{self.objects}]")
+        if self.ray_address is not None and self.executor != "ray":
+            raise ValueError("ray_address: it is only for the executor ray")
 
 
 _VARIABLES: Final = {
@@ -304,6 +308,8 @@ _VARIABLES: Final = {
     "OUTLAST_KINDS": "kinds",
     "OUTLAST_PUBLIC_URL": "public_url",
     "OUTLAST_ALLOW_UNSANDBOXED": "allow_unsandboxed",
+    "OUTLAST_EXECUTOR": "executor",
+    "OUTLAST_RAY_ADDRESS": "ray_address",
     "OUTLAST_PROFILES": "profiles",
 }
 _LISTS: Final = frozenset({"kinds", "profiles"})

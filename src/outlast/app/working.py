@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -13,6 +14,7 @@ from outlast.app.foundation import Foundation, lay_foundation, open_store
 from outlast.datafolder import DataFolder
 from outlast.executors.inline import InlineExecutor
 from outlast.executors.port import Executor
+from outlast.executors.ray import Place, RayCluster, RayExecutor
 from outlast.executors.subprocess import SubprocessExecutor, blueprints_of
 from outlast.processes import keep_running
 from outlast.resources.databases.publishing import TAGS as DATABASE_TAGS
@@ -74,13 +76,30 @@ def _executors(foundation: Foundation) -> dict[str, Executor]:
         "inline": InlineExecutor(
             list(installed.kinds.values()), foundation.folder.work, limits=settings.limits
         ),
-        "subprocess": SubprocessExecutor(
-            foundation.launcher,
-            blueprints_of(installed.kinds, installed.modules),
-            warm=settings.warm_children,
-            limits=settings.limits,
-        ),
+        "subprocess": _in_children(foundation),
     }
+
+
+def _in_children(foundation: Foundation) -> Executor:
+    """Where attempts have a process of their own: beside this worker, or on nodes of a cluster."""
+    installed, settings = foundation.installed, foundation.settings
+    blueprints = blueprints_of(installed.kinds, installed.modules)
+    if settings.executor == "ray":
+        return RayExecutor(
+            RayCluster(settings.ray_address),
+            foundation.launcher.work,
+            {
+                name: Place(blueprint=blueprint, resources=installed.kinds[name].resources)
+                for name, blueprint in blueprints.items()
+            },
+            environment=os.environ,
+            path=sys.path,
+            allow_unsandboxed=settings.allow_unsandboxed,
+            limits=settings.limits,
+        )
+    return SubprocessExecutor(
+        foundation.launcher, blueprints, warm=settings.warm_children, limits=settings.limits
+    )
 
 
 def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipment:

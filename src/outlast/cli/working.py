@@ -20,6 +20,10 @@ _EXAMPLES = (
         "With kinds of your own",
         "outlast worker --settings /etc/outlast.toml --kinds thumbnails.kinds",
     ),
+    (
+        "Up to 64 attempts on the nodes of a Ray cluster",
+        "outlast worker --workers 64 --executor ray --ray-address 10.0.0.5:6379",
+    ),
 )
 
 
@@ -34,6 +38,14 @@ _EXAMPLES = (
 )
 @click.option("--workers", type=int, help="How many operations run here at once; 4 if not set.")
 @click.option("--kinds", multiple=True, help="A module with a list named kinds; repeatable.")
+@click.option(
+    "--executor",
+    type=click.Choice(["subprocess", "ray"]),
+    help="Where attempts run: in children of this worker if not set, or on nodes of Ray's.",
+)
+@click.option(
+    "--ray-address", help="HOST:PORT of a Ray cluster; one on this machine is started if not set."
+)
 @click.option(
     "--settings",
     "settings_file",
@@ -59,6 +71,10 @@ def worker(
 
     SIGTERM or Ctrl-C let it drain. Any number of workers on any number of hosts share the work of
     one PostgreSQL database. A server on SQLite needs none: it has a worker of its own.
+
+    With --executor ray each attempt takes a place on a node that has the CPUs, GPUs and memory
+    which its kind declares, and waits until there is one. The worker itself must run on a machine
+    of the cluster; nodes need Outlast of the same version, and the modules of --kinds.
     """
     check_database(database)
     # Everything a worker is made of, which no other command needs.

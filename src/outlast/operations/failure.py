@@ -11,9 +11,9 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `code` comes from a closed list per kind, or is one of the platform's own: `attempts_exhausted`,
     `crashed`, `deadline_exceeded`, `handler_error`, `lease_expired`, `lost_while_cancelling`,
-    `out_of_memory`, `result_invalid`, `retry`, `secret_missing`, `unknown_kind`, `worker_error`; or
-    it is the code of the error that `prepare` or a publication raised. `fault` says who can mend
-    it.
+    `node_lost`, `out_of_memory`, `result_invalid`, `retry`, `secret_missing`, `unknown_kind`,
+    `worker_error`; or it is the code of the error that `prepare` or a publication raised. `fault`
+    says who can mend it.
     """
 
     code: str
