@@ -24,6 +24,8 @@ FILTERS = {
     "project": (None, "p1"),
     "parent_id": (None, "p"),
 }
+ASKED = ("SCAN json_each", "SCAN waiting")
+"""Names that a statement was given, and what it found of them so far."""
 STATEMENTS = {
     "get": select_sql(creating.SELECT, 1),
     "get several": select_sql(creating.SELECT, 4),
@@ -34,6 +36,10 @@ STATEMENTS = {
     "look for claims": claiming.look_sql(3),
     "candidates of a kind": claiming.candidates_sql(1),
     "candidates of kinds": claiming.candidates_sql(3),
+    "who waits": claiming.WAITING,
+    "running of tenants": claiming.TENANT_RUNNING,
+    "running of a kind": claiming.KIND_RUNNING,
+    "rate": claiming._NEXT_AT,
     "due": claiming.DUE,
     "running under a key": claiming.KEY_IS_RUNNING,
     "parked": transaction_module._NEXT_PARKED,
@@ -85,7 +91,7 @@ def plan(connection, sql):
 
 def faults(connection, sql):
     """The steps that walk or sort a table; what is bound or limited before may be walked."""
-    harmless = ("CONSTANT ROW", "VALUES CLAUSE", "SCAN (subquery-", "SCAN m")
+    harmless = ("CONSTANT ROW", "VALUES CLAUSE", "SCAN (subquery-", "SCAN m", *ASKED)
     return [
         step
         for step in plan(connection, sql)

@@ -21,6 +21,7 @@ from outlast.testing.store_contract.history import HistoryContract
 from outlast.testing.store_contract.leases import LeaseContract
 from outlast.testing.store_contract.lists import ListContract
 from outlast.testing.store_contract.notices import NoticeContract
+from outlast.testing.store_contract.sharing import SharingContract
 
 __all__ = ["StoreContract"]
 
@@ -31,6 +32,7 @@ class StoreContract(
     LeaseContract,
     ClaimContract,
     ConcurrencyKeyContract,
+    SharingContract,
     ChoresContract,
     ListContract,
     HistoryContract,
