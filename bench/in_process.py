@@ -1,4 +1,4 @@
-"""An engine and a worker in one process on one SQLite file, as the benchmarks call them."""
+"""An engine and a worker in one process on one database, as the benchmarks call them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -14,6 +14,8 @@ from outlast.engine.preparing import OwnPreparer
 from outlast.executors.inline import InlineExecutor
 from outlast.operations.kind import Kind
 from outlast.settings import Limits, Recovery, Retention
+from outlast.store.port import Store
+from outlast.store.postgres import PostgresStore
 from outlast.store.sqlite import SqliteStore
 from outlast.worker import Equipment, OwnPartials, Worker
 
@@ -36,17 +38,25 @@ def make_spec(size: int = SPEC_BYTES) -> bytes:
 
 @asynccontextmanager
 async def in_process(
-    folder: Path, kind: Kind, slots: int, begin: asyncio.Event | None = None
+    folder: Path,
+    kind: Kind,
+    slots: int,
+    begin: asyncio.Event | None = None,
+    url: str | None = None,
 ) -> AsyncIterator[Engine]:
     """An engine whose operations a worker of so many slots runs, both on this loop.
 
-    The worker starts at once, or when `begin` is set.
+    The worker starts at once, or when `begin` is set. The database is a SQLite file in the folder,
+    or the PostgreSQL database at the URL.
 
     Nothing is left out: leases are renewed, their tokens checked, events and audit entries written,
-    and every commit is on disk before its answer (synchronous=FULL).
+    and every commit is on disk before its answer.
     """
-    database = folder / "outlast.db"
-    store = SqliteStore(database)
+
+    def new_store() -> Store:
+        return SqliteStore(folder / "outlast.db") if url is None else PostgresStore(url)
+
+    store = new_store()
     await store.open()
     hub = Hub(store.operations, watchers_max=10_000)
     hub.open()
@@ -66,7 +76,7 @@ async def in_process(
             limits=Limits(),
             recovery=Recovery(),
         ),
-        lambda: SqliteStore(database),
+        new_store,
         name="bench",
         slots=slots,
     )

@@ -20,6 +20,7 @@ from outlast.engine import Engine, Wish
 from outlast.operations.kind import Kind
 from outlast.operations.states import State
 from outlast.store.port import Query
+from postgres_server import database
 
 SUBMITTERS = 256
 SLOTS = 256
@@ -116,22 +117,30 @@ async def unfinished(engine: Engine) -> bool:
 
 
 async def measure(
-    operations: int, warm_up: int, submitters: int, slots: int, *, wait: bool
+    operations: int, warm_up: int, submitters: int, slots: int, url: str | None, *, wait: bool
 ) -> Round:
     """One round on a fresh database after a warm-up."""
     with tempfile.TemporaryDirectory(prefix="outlast-bench-") as folder:
         counter = Counter()
-        async with in_process(Path(folder), counter.kind, slots) as engine:
+        async with in_process(Path(folder), counter.kind, slots, url=url) as engine:
             await one_round(engine, counter, warm_up, submitters, wait=wait)
             return await one_round(engine, counter, operations, submitters, wait=wait)
 
 
-async def measure_drain(operations: int, submitters: int, slots: int) -> Round:
+async def measure_drain(operations: int, submitters: int, slots: int, url: str | None) -> Round:
     """One drain of a fresh database."""
     with tempfile.TemporaryDirectory(prefix="outlast-bench-") as folder:
         counter, begin = Counter(), asyncio.Event()
-        async with in_process(Path(folder), counter.kind, slots, begin) as engine:
+        async with in_process(Path(folder), counter.kind, slots, begin, url) as engine:
             return await drain(engine, counter, operations, submitters, begin)
+
+
+def one(wanted: argparse.Namespace, url: str | None) -> Round:
+    """The round that was asked for."""
+    many, submitters, slots = wanted.operations, wanted.submitters, wanted.slots
+    if wanted.drain:
+        return run(lambda: measure_drain(many, submitters, slots, url))
+    return run(lambda: measure(many, wanted.warm_up, submitters, slots, url, wait=wanted.wait))
 
 
 def main() -> None:
@@ -143,12 +152,11 @@ def main() -> None:
     parser.add_argument("--wait", action="store_true", help="submitters wait for their operation")
     parser.add_argument("--drain", action="store_true", help="create all, then start the worker")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server of its own")
+    parser.add_argument("--url", help="on this fresh PostgreSQL database")
     wanted = parser.parse_args()
-    many, submitters, slots = wanted.operations, wanted.submitters, wanted.slots
-    if wanted.drain:
-        result = run(lambda: measure_drain(many, submitters, slots))
-    else:
-        result = run(lambda: measure(many, wanted.warm_up, submitters, slots, wait=wanted.wait))
+    with database(wanted.url, is_wanted=wanted.postgres) as url:
+        result = one(wanted, url)
     if wanted.json:
         print(msgspec.json.encode(result).decode())
     else:
