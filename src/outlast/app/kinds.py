@@ -17,8 +17,11 @@ from outlast.settings import Settings, SettingsError
 from outlast.worker import OwnPartials
 
 BUILTIN_MODULES: Final = (
+    "outlast.kinds.analyze_statistics",
     "outlast.kinds.batch_inference",
+    "outlast.kinds.compact_database",
     "outlast.kinds.dataset_to_file",
+    "outlast.kinds.deprovision_database",
     "outlast.kinds.file_to_dataset",
     "outlast.kinds.fine_tuning",
     "outlast.kinds.import_objects",

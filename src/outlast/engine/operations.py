@@ -1,7 +1,7 @@
 """What callers can do with operations. Every call is made by a principal, within its tenant."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -23,6 +23,7 @@ from outlast.operations.errors import (
     NotFound,
     OperationIdTaken,
     OutlastError,
+    RevisionMismatch,
     TooLarge,
     UnknownKind,
 )
@@ -42,6 +43,8 @@ from outlast.store.port import (
 )
 
 Outcome: TypeAlias = Created | OutlastError
+
+_CREATE_TRIES: Final = 8
 
 
 class Engine:
@@ -91,7 +94,10 @@ class Engine:
         if creations:
             answers = await self.store.operations.create(creations)
             for place, answer in zip(places, answers, strict=True):
-                outcomes[place] = answer
+                lost_race = isinstance(answer, RevisionMismatch)
+                outcomes[place] = (
+                    await self._create_again(principal, wishes[place]) if lost_race else answer
+                )
         return [outcome for outcome in outcomes if outcome is not None]
 
     async def creation(self, principal: Principal, wish: Wish) -> Creation:
@@ -99,6 +105,19 @@ class Engine:
         principal.require(Verb.SUBMIT)
         documents.check(wish.spec, self.limits.spec_bytes, "spec")
         return await self._creation(principal, wish)
+
+    async def _create_again(self, principal: Principal, wish: Wish) -> Outcome:
+        """Create one whose kind wrote what had changed meanwhile, as things are now."""
+        answer: Outcome = RevisionMismatch()
+        for _ in range(_CREATE_TRIES):
+            try:
+                creation = await self._creation(principal, wish)
+            except OutlastError as error:
+                return error
+            [answer] = await self.store.operations.create([creation])
+            if not isinstance(answer, RevisionMismatch):
+                break
+        return answer
 
     async def get(self, principal: Principal, ref: str) -> Operation:
         """The operation with this id, in any of its forms, or alias. Raises NotFound."""

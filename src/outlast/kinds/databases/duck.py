@@ -26,29 +26,44 @@ def make_file(path: Path) -> None:
 
 @contextlib.contextmanager
 def changing(source: Path, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to a copy of a database, which is whole and closed afterwards.
-
-    Raises Fatal for what DuckDB cannot do.
-    """
+    """A connection to a copy of a database, which is whole and closed afterwards. As `opened`."""
     shutil.copyfile(source, target)
     with opened(target) as connection:
         yield connection
-        with failures(target.parent):
-            connection.execute("CHECKPOINT")
+        connection.execute("CHECKPOINT")
 
 
 @contextlib.contextmanager
 def opened(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to a database that can reach nothing else. Raises Fatal."""
-    with failures(path.parent):
-        connection = duckdb.connect(
-            str(path), read_only=read_only, config=configuration(path.parent / "spill")
-        )
-    with contextlib.closing(connection), failures(path.parent):
+    """A connection to a database that can reach nothing else. Raises Fatal for what it refuses."""
+    settings = configuration(path.parent / "spill")
+    with (
+        failures(path.parent),
+        contextlib.closing(
+            duckdb.connect(str(path), read_only=read_only, config=settings)
+        ) as connection,
+    ):
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         yield connection
+
+
+@contextlib.contextmanager
+def copying(source: Path, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that has a database as `before`, and an empty one as `database`. As `opened`."""
+    settings = configuration(target.parent / "spill")
+    with (
+        failures(target.parent),
+        contextlib.closing(duckdb.connect(config=settings)) as connection,
+    ):
+        connection.execute(f"ATTACH {_text(source)} AS before (READ_ONLY)")
+        connection.execute(f"ATTACH {_text(target)} AS database")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+        connection.execute("CHECKPOINT database")
+        connection.execute("DETACH database")
 
 
 def configuration(spill: Path) -> dict[str, str | bool | int | float | list[str]]:
@@ -79,3 +94,7 @@ def failures(workdir: Path) -> Iterator[None]:
 def quoted(name: str) -> str:
     """A name as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

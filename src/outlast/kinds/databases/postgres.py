@@ -8,13 +8,14 @@ import hmac
 import os
 import secrets
 from collections.abc import AsyncIterator
-from typing import Final
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
 from outlast.operations.errors import Fatal, Retry
-from outlast.resources.databases.model import NewPostgresDatabase, postgres_name
+from outlast.resources.databases.model import NewPostgresDatabase, PostgresPlace, postgres_name
 
 _CONNECT_SECONDS: Final = 10.0
 _CLEAN_SECONDS: Final = 3.0
@@ -81,13 +82,26 @@ class Administrator:
                 raise Fatal("role_in_use", f"role {name} is used elsewhere: {error}") from error
 
 
+def connected_to(
+    place: PostgresPlace, password: str
+) -> "AbstractAsyncContextManager[asyncpg.Connection[asyncpg.Record]]":
+    """A connection to a database as the role that owns it. Raises as `connected`."""
+    return connected(
+        host=place.host,
+        port=place.port,
+        database=place.database,
+        user=place.role,
+        password=password,
+    )
+
+
 @contextlib.asynccontextmanager
 async def connected(
-    url: str, *, password: str | None = None
+    url: str | None = None, **where: Any
 ) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     """A connection to a server. Raises Retry where it cannot be reached, or goes away."""
     try:
-        connection = await asyncpg.connect(url, password=password, timeout=_CONNECT_SECONDS)
+        connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS, **where)
         try:
             yield connection
         finally:

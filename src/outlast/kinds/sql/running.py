@@ -3,11 +3,9 @@
 import outlast.resources.datasets.frugal  # noqa: F401  # isort: skip  it must come first
 
 import asyncio
-import contextlib
 import os
 import re
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +13,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
+from outlast.kinds.databases.watching import watching
 from outlast.kinds.sql.sampling import Sample
 from outlast.operations.errors import Fatal, Invalid, TooLarge
 from outlast.operations.kind import Context
@@ -28,8 +27,6 @@ _MEMORY_LIMIT: Final = "1GiB"
 _SPILL_LIMIT: Final = "8GiB"
 _THREADS_MAX: Final = 2
 _BATCH_ROWS: Final = 16_384
-_LOOK_SECONDS: Final = 0.05
-_LOOKS_PER_REPORT: Final = 5
 _PERCENT: Final = 100.0
 # Sums of integers have 128 bits; Arrow is given JSON as text.
 _STORED_AS: Final = {"HUGEINT": pa.int64(), "UHUGEINT": pa.int64(), "JSON": JSON}
@@ -56,7 +53,8 @@ def run_query(
     use_one_thread()
     connection = _locked_connection(sources, context.workdir)
     try:
-        with _watching(connection, context):
+        # All rows are written only when the writer says so.
+        with watching(connection, context, lambda at: context.report(min(at, _PERCENT - 1))):
             return _write_rows(connection, sql, context, limits)
     except _FAILURES as error:
         if context.cancelled:
@@ -102,32 +100,6 @@ def _locked_connection(
 def _texts(values: Sequence[str]) -> str:
     quoted = ["'" + value.replace("'", "''") + "'" for value in values]
     return f"[{', '.join(quoted)}]"
-
-
-@contextlib.contextmanager
-def _watching(connection: duckdb.DuckDBPyConnection, context: Context) -> Iterator[None]:
-    """Interrupt the query when it shall be cancelled, and report how far DuckDB thinks it is."""
-    ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(connection, context, ended), daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()
-
-
-def _watch(connection: duckdb.DuckDBPyConnection, context: Context, ended: threading.Event) -> None:
-    looks = 0
-    while not ended.wait(_LOOK_SECONDS):
-        if context.cancelled:
-            connection.interrupt()
-            continue
-        looks += 1
-        percent = connection.query_progress() if looks % _LOOKS_PER_REPORT == 0 else -1
-        if percent >= 0:
-            # All rows are written only when the writer says so.
-            context.report(min(percent, _PERCENT - 1))
 
 
 def _write_rows(

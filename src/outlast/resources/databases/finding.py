@@ -61,13 +61,12 @@ async def tell_status(catalog: Catalog, resource: Resource) -> Status | None:
     document, owner = model.database_document(resource), resource.fields.get(model.OWNER, "")
     if document.operation_id == owner:
         return "ready"
-    is_made = document.operation_id is not None
     state = await _state_of(catalog, owner)
     if state is State.SUCCEEDED:
         return None
     if state is None or state.is_terminal:
-        return "ready" if is_made else "abandoned"
-    return "deprovisioning" if is_made else "provisioning"
+        return "abandoned" if document.operation_id is None else "ready"
+    return "deprovisioning" if document.is_going else "provisioning"
 
 
 async def _state_of(catalog: Catalog, operation_id: str) -> State | None:

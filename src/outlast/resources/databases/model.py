@@ -4,9 +4,9 @@ In the catalog stands `database`, under an id of ours and a name. A DuckDB datab
 nobody changes: whoever changes the database makes another file, and the document then names that
 one. A PostgreSQL database is one of a server's, with a role of its own.
 
-Whose work is under way is told by the indexed field `operation_id`, as the store keeps it: until
-the document has an `operation_id` too, that operation makes the database; another one than the
-document's removes it. If that operation has ended without success, it does neither.
+Whose work is under way is told by the indexed field `operation_id`, as the store keeps it: if it is
+not the document's, that operation makes the database, or, where the document `is_going`, removes
+it. If that operation has ended without success, it does neither.
 """
 
 import re
@@ -55,7 +55,8 @@ class PostgresPlace(msgspec.Struct, frozen=True, kw_only=True):
 class DatabaseDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What the catalog keeps of a database.
 
-    `operation_id` is the operation that made it, once it has. `file` is the object that holds a
+    `operation_id` is the operation that made it, once it has. `is_going`: another was asked to
+    remove it. `file` is the object that holds a
     DuckDB database, of so many `bytes`. `storages` are names of object stores of the settings.
     """
 
@@ -64,6 +65,7 @@ class DatabaseDocument(msgspec.Struct, frozen=True, kw_only=True):
     data_sources: tuple[DataSource, ...]
     created_by: str = ""
     operation_id: str | None = None
+    is_going: bool = False
     file: str | None = None
     bytes: int = 0
     postgres: PostgresPlace | None = None
