@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+import gooddata_examples
 import httpx
 import msgspec
+import nebius_examples
+from databases_for_tests import keep_database
 from datasets_for_tests import stream
-from nebius_examples import DATASET, EXAMPLES
 from serving import OwnSandbox
 
 from outlast.engine import Engine, Hub, Principal, Role, Wish
@@ -14,18 +16,23 @@ from outlast.engine.tokens import Tokens
 from outlast.http import Parts, Site
 from outlast.http.nebius.datasets import READER
 from outlast.operations import transitions
-from outlast.operations.errors import InvalidSpec, NotFound
+from outlast.operations.errors import InvalidSpec, NotFound, ResourceExists
 from outlast.operations.failure import Failure
 from outlast.operations.kind import Kind
+from outlast.resources.configured import ConfiguredStore
+from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.parser import Parser
+from outlast.resources.keyring import make_key, read_keys
 from outlast.resources.objects import LocalObjects
-from outlast.settings import Limits, Settings
+from outlast.settings import Limits, ObjectStoreSettings, Settings
 from outlast.store.port import Change, Claim
 from outlast.store.sqlite import SqliteStore
 from outlast.testing.clock import ManualClock
 
+EXAMPLES = nebius_examples.EXAMPLES | gooddata_examples.EXAMPLES
 ADA = Principal(tenant="default", member="ada", role=Role.ADMIN)
+KEYRING = read_keys(make_key(), "a test")
 FAILURE = Failure(
     code="invalid_rows",
     message="Invalid request rows 3 of 3 exceed the 10% limit.",
@@ -45,14 +52,21 @@ class World:
         self.folder = folder
         self.id = ""
         self.dataset_id = ""
+        self.database_id = ""
 
     async def open(self):
         await self.store.open()
         self.hub = Hub(self.store.operations, 10)
         kinds = {name: self._kind(name) for name in [*EXAMPLES, "thumbnails"]}
-        settings = Settings(limits=Limits())
+        stores = {
+            "lake": ObjectStoreSettings(url="s3://orders/2026", region="eu-north-1"),
+            "folder": ObjectStoreSettings(url=f"file://{self.folder}"),
+            "own": ObjectStoreSettings(url="s3://all-tenants"),
+        }
+        settings = Settings(limits=Limits(), object_stores=stores, objects="own")
+        store = ConfiguredStore(self.store, settings)
         self.engine = Engine(
-            self.store, kinds, hub=self.hub, limits=settings.limits, retention=settings.retention
+            store, kinds, hub=self.hub, limits=settings.limits, retention=settings.retention
         )
         tokens = Tokens(self.store)
         root = msgspec.structs.replace(ADA, role=Role.ROOT)
@@ -68,6 +82,7 @@ class World:
             settings=settings,
             datasets=self.datasets,
             uploads=uploads,
+            databases=Databases(store, LocalObjects(self.folder / "objects"), KEYRING),
         )
         site = Site(parts, ready=self._ready, version="1")
         self.client = httpx.AsyncClient(
@@ -79,34 +94,49 @@ class World:
         await self.store.close()
 
     async def ask(self, request):
-        """Send a golden's request; {id} in its path is the last operation, {dataset} a dataset."""
+        """Send a golden's request.
+
+        {id} in its path is the last operation, {dataset} and {database} are what was made last.
+        """
         role = request["headers"].pop("role", "admin")
         if role in self.tokens:
             request["headers"]["Authorization"] = f"Bearer {self.tokens[role]}"
-        url = request["url"].replace("{id}", self.id).replace("{dataset}", self.dataset_id)
-        request["url"] = url
+        made = {"id": self.id, "dataset": self.dataset_id, "database": self.database_id}
+        for name, id in made.items():
+            request["url"] = request["url"].replace(f"{{{name}}}", id)
         return await self.client.request(**request)
 
     async def prepare(self, given):
-        """Make what is given: "KIND STATE" or "dataset", several with commas, a second apart."""
+        """Make what is given, several things with commas, a second apart.
+
+        "KIND STATE", "KIND STATE as ID", "dataset", "database NAME".
+        """
         for words in filter(None, given.split(", ")):
             kind, _, state = words.partition(" ")
             if kind == "dataset":
                 await self.make_dataset()
+            elif kind == "database":
+                self.database_id = await keep_database(self.store, state)
             else:
                 await self.make(kind, state)
             self.clock.advance(1)
 
     async def make_dataset(self):
         """A dataset with two rows."""
-        body = stream(json.dumps(DATASET).encode())
+        body = stream(json.dumps(nebius_examples.DATASET).encode())
         made = await self.datasets.create_from_body(ADA, body, READER, 10_000)
         self.dataset_id = made.id
 
     async def make(self, kind, state):
         spec = EXAMPLES[kind].spec if kind in EXAMPLES else {}
+        state, _, operation_id = state.partition(" as ")
         project = "example_project" if state.endswith("project") else None
-        wish = Wish(kind=kind, spec=msgspec.json.encode(spec), project=project)
+        wish = Wish(
+            kind=kind,
+            spec=msgspec.json.encode(spec),
+            project=project,
+            operation_id=operation_id or None,
+        )
         operation = (await self.engine.submit(ADA, wish)).operation
         self.id = operation.id
         if state.startswith("queued"):
@@ -159,6 +189,11 @@ async def prepare(spec, catalog):
     if "SELECT 1 +" in text:
         message = "unexpected end of query at line 1, column 11"
         raise InvalidSpec(message, field_errors={"query": message})
+    if "no_such_storage" in text:
+        message = "there is no object store 'no_such_storage' in the settings"
+        raise InvalidSpec(message, field_errors={"storages": message})
+    if '"taken"' in text:
+        raise ResourceExists("the database 'taken' exists already", field_errors={"name": "taken"})
     if "text2image" in text:
         raise InvalidSpec("Batch inference is only supported for text2text models")
     return spec

@@ -22,6 +22,7 @@ from outlast.operations.kind import Kind
 from outlast.operations.model import Operation
 from outlast.operations.progress import Report, ResourceProgress
 from outlast.resources.configured import ConfiguredStore
+from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.parser import Parser
 from outlast.resources.files import Files
@@ -149,6 +150,7 @@ class Serving:
                 secrets=self._secrets(),
                 files=self._files(),
                 models=Models(self.store.catalog, LocalObjects(self._folder / "objects")),
+                databases=self._databases(),
                 relay=self.chatting.relay,
                 chat_log=self.chatting.log,
                 settings=self.settings,
@@ -236,6 +238,10 @@ class Serving:
     async def _ready(self):
         if not self.is_ready:
             raise RuntimeError("the secret reason")
+
+    def _databases(self):
+        keyring = read_keys(make_key(), "a test")
+        return Databases(self.engine.store, LocalObjects(self._folder / "objects"), keyring)
 
     def _secrets(self):
         return Secrets(

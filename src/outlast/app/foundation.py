@@ -20,6 +20,7 @@ from outlast.outbound import gate_of
 from outlast.resources.chat_log import Keeper
 from outlast.resources.configured import ConfiguredStore
 from outlast.resources.databases import DatabaseCollector, DatabasePublisher
+from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.collecting import Collector
 from outlast.resources.datasets.locked_calls import locked_child
@@ -110,6 +111,10 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     def file_publisher(self) -> FilePublisher:
         """What publishes files."""
         return FilePublisher(self.store.catalog, self.objects, spool=self.folder.spool)
+
+    def databases(self) -> Databases:
+        """What callers do with databases."""
+        return Databases(self.store, self.objects, self.keyring)
 
     def database_publisher(self) -> DatabasePublisher:
         """What publishes changes of databases."""

@@ -6,6 +6,7 @@ from outlast.engine import Engine
 from outlast.engine.tokens import Tokens
 from outlast.inference.relaying import Relay
 from outlast.resources.chat_log import ChatLog
+from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Uploads
 from outlast.resources.files import Files
 from outlast.resources.models import Models
@@ -28,6 +29,7 @@ class Parts:
     secrets: Secrets | None = None
     files: Files | None = None
     models: Models | None = None
+    databases: Databases | None = None
     relay: Relay | None = None
     chat_log: ChatLog | None = None
     body_seconds: float = BODY_SECONDS

@@ -1,6 +1,6 @@
 """Refusals: problem documents that lead to the log, and a 401 that says all in a header."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -55,8 +55,10 @@ def title_of(status: int) -> str:
     return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
-def sentence(message: str, faults: Iterable[FieldFault]) -> str:
+def sentence(message: str, faults: Sequence[FieldFault]) -> str:
     """A message that names every field that is meant: the wire has no place beside it."""
+    if len(faults) == 1 and faults[0].reason == message:
+        return f"{faults[0].path}: {message}"
     unnamed = [f"{one.path}: {one.reason}" for one in faults if one.path not in message]
     return "; ".join([message, *unnamed])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from outlast.http.gooddata.databases import DatabaseRoutes, DataSourceRoutes
 from outlast.http.gooddata.operations import OperationRoutes
 from outlast.http.gooddata.storages import StorageRoutes
 from outlast.http.parts import Parts
@@ -10,4 +11,8 @@ from outlast.http.routing import Route
 
 def gooddata_routes(parts: Parts) -> Sequence[Route]:
     """Every route of the dialect, with paths at its own root."""
-    return [*OperationRoutes(parts).routes(), *StorageRoutes(parts).routes()]
+    routes = [*OperationRoutes(parts).routes(), *StorageRoutes(parts).routes()]
+    if parts.databases is not None:
+        routes += DatabaseRoutes(parts, parts.databases).routes()
+        routes += DataSourceRoutes(parts, parts.databases).routes()
+    return routes

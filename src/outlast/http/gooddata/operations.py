@@ -1,7 +1,8 @@
 """The status poll, and how whatever takes its time is accepted."""
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from outlast.dialects.gooddata import encode
@@ -84,11 +85,8 @@ async def accept(
         request_id=call.request_id,
         traceparent=parse_traceparent(call),
     )
-    try:
+    with renaming(fields):
         created = await engine.submit(call.principal, wish)
-    except OutlastError as error:
-        error.field_errors = renamed(error.field_errors, fields)
-        raise
     id = operation_id(created.operation)
     headers: list[Header] = [(b"operation-id", id.encode())]
     if is_located:
@@ -97,10 +95,19 @@ async def accept(
     return Answer(status=202, body=b"{}", headers=headers)
 
 
-def renamed(field_errors: Mapping[str, str], fields: Mapping[str, str]) -> dict[str, str]:
-    """The same complaints about the fields of the request, in place of those of the spec."""
+@contextlib.contextmanager
+def renaming(fields: Mapping[str, str]) -> Iterator[None]:
+    """What is complained of are the fields of the request, in place of those of the spec."""
+    try:
+        yield
+    except OutlastError as error:
+        names = {path: _renamed(path, fields) for path in error.field_errors}
+        error.field_errors = {names[path]: why for path, why in error.field_errors.items()}
+        for path, name in names.items():
+            if re.match(rf"{re.escape(path)}\b", error.message):
+                error.message = name + error.message.removeprefix(path)
+        raise
 
-    def rename(path: str) -> str:
-        return _FIRST_NAME.sub(lambda name: fields.get(name[0], name[0]), path, count=1)
 
-    return {rename(path): reason for path, reason in field_errors.items()}
+def _renamed(path: str, fields: Mapping[str, str]) -> str:
+    return _FIRST_NAME.sub(lambda name: fields.get(name[0], name[0]), path, count=1)
