@@ -18,6 +18,7 @@ from outlast.app.objects import check_objects
 from outlast.datafolder import DataFolder
 from outlast.engine import Engine, Hub, Principal, Role
 from outlast.engine.access import DEFAULT_TENANT
+from outlast.engine.ticking import Ticker
 from outlast.engine.tokens import Tokens
 from outlast.http import DIALECTS, Parts, Site, plan_addresses
 from outlast.inference.relaying import Relay
@@ -78,6 +79,7 @@ async def serve(
         parts = _parts(foundation, hub, datasets, log, open_relay(stack, foundation, log))
         site = Site(parts, ready=_readiness(foundation.store), version=version("outlast"))
         keep_running(stack, foundation.chores().run())
+        keep_running(stack, Ticker(parts.engine).run())
         keep_running(stack, foundation.collect())
         supervisor = None
         if settings.workers:
@@ -139,6 +141,7 @@ def _parts(
         secrets=foundation.secrets,
         files=foundation.files(),
         models=foundation.models(),
+        databases=foundation.databases(),
         relay=relay,
         chat_log=log,
         settings=settings,
