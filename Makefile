@@ -62,6 +62,8 @@ bench: .venv-bench/.ready  ## measure every claim beside its peers and print one
 
 pins:  # for developers: uv writes the hashed pins
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o deploy/requirements.txt
+	uv pip compile pyproject.toml --extra ray --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o deploy/requirements-ray.txt
 	echo torch | uv pip compile pyproject.toml --extra finetuning --group dev --group heavy --excludes - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o requirements-heavy.txt
 	uv pip compile pyproject.toml --group bench --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o bench/requirements.txt
 
