@@ -30,6 +30,8 @@ _SETTINGS: Final = {
     "plan_cache_mode": "force_custom_plan",
     "jit": "off",
     "statement_timeout": "30000",
+    # Who waits for a lock holds up others of its batch; then it is written apart from them.
+    "lock_timeout": "1000",
     # What a host that is gone has locked is free again before its leases have run out.
     "idle_in_transaction_session_timeout": "5000",
     "tcp_keepalives_idle": "5",
@@ -39,7 +41,7 @@ _SETTINGS: Final = {
 }
 _SET_LOCAL: Final = "; ".join(
     f"SET LOCAL {name} = '{_SETTINGS[name]}'"
-    for name in ("jit", "statement_timeout", "idle_in_transaction_session_timeout")
+    for name in ("jit", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 )
 """Behind a pooler nothing lasts longer than a transaction, and no plan is kept anyway."""
 _STATUS: Final = "SELECT pg_xact_status($1::text::xid8)"
@@ -74,13 +76,20 @@ class Connections:
     """A pool of connections to whichever of the URL's hosts takes writes.
 
     `is_pooled`: there is a pooler in transaction mode in between. `greet` is called with every new
-    connection, before anybody else uses it.
+    connection, before anybody else uses it. Calls wait `outage_seconds` for a database that is
+    away.
     """
 
     def __init__(
-        self, url: str, *, is_pooled: bool, greet: Callable[[Any], Coroutine[Any, Any, None]]
+        self,
+        url: str,
+        *,
+        is_pooled: bool,
+        greet: Callable[[Any], Coroutine[Any, Any, None]],
+        outage_seconds: float = OUTAGE_SECONDS,
     ) -> None:
         self.is_pooled = is_pooled
+        self.outage_seconds = outage_seconds
         self._urls = one_url_per_host(url)
         self._greet = greet
         self._pool: asyncpg.Pool | None = None
@@ -122,7 +131,7 @@ class Connections:
         for url in self._urls:
             try:
                 connection: asyncpg.Connection = await asyncpg.connect(
-                    url, **self._arguments, **arguments
+                    url, **(self._arguments | arguments)
                 )
             except Exception as error:
                 if not is_away(error):
@@ -140,7 +149,7 @@ class Connections:
         if pool is None:
             raise Unavailable("the store is closed")
         try:
-            async with asyncio.timeout(OUTAGE_SECONDS) as wait:
+            async with asyncio.timeout(self.outage_seconds) as wait:
                 connection = await pool.acquire()
         except TimeoutError as error:
             if wait.expired():
@@ -179,10 +188,10 @@ class Connections:
                 raise
 
     async def fetch(
-        self, sql: str, *values: Any, patience: float = OUTAGE_SECONDS
+        self, sql: str, *values: Any, patience: float | None = None
     ) -> list[asyncpg.Record]:
         """The rows of a query, which is asked again while the database is away."""
-        outage = Outage(patience)
+        outage = Outage(self.outage_seconds if patience is None else patience)
         while True:
             try:
                 async with self.acquire() as connection:

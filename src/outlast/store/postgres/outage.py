@@ -14,7 +14,7 @@ _PAUSE_SECONDS_MAX: Final = 0.5
 class Outage:
     """One caller's wait. The time of `since` is that of `time.monotonic()`."""
 
-    def __init__(self, patience: float = OUTAGE_SECONDS, *, since: float | None = None) -> None:
+    def __init__(self, patience: float, *, since: float | None = None) -> None:
         self._ends_at = (time.monotonic() if since is None else since) + patience
         self._pause = _PAUSE_SECONDS
 

@@ -5,7 +5,6 @@ from typing import Any
 import asyncpg
 
 from outlast.store.postgres.connecting import Connections
-from outlast.store.postgres.outage import OUTAGE_SECONDS
 from outlast.store.postgres.refusals import refusal_for
 
 
@@ -16,7 +15,7 @@ class Reader:
         self._connections = connections
 
     async def fetch(
-        self, sql: str, *values: Any, patience: float = OUTAGE_SECONDS
+        self, sql: str, *values: Any, patience: float | None = None
     ) -> list[asyncpg.Record]:
         """The rows. Raises Unavailable, once a database that is away has used up the patience."""
         try:
@@ -27,7 +26,7 @@ class Reader:
                 raise
             raise refusal from error
 
-    async def value(self, sql: str, *values: Any, patience: float = OUTAGE_SECONDS) -> Any:
+    async def value(self, sql: str, *values: Any, patience: float | None = None) -> Any:
         """The first value of the first row, or None. Raises Unavailable."""
         rows = await self.fetch(sql, *values, patience=patience)
         return rows[0][0] if rows else None

@@ -48,6 +48,11 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, _AWAY) and not isinstance(error, _NOT_AWAY)
 
 
+def is_locked_out(error: Exception) -> bool:
+    """Whether somebody held a lock for longer than others shall wait."""
+    return isinstance(error, asyncpg.LockNotAvailableError)
+
+
 def needs_new_connections(error: Exception) -> bool:
     """Whether the host that we are connected to is not the one that takes writes any more."""
     return isinstance(error, asyncpg.ReadOnlySQLTransactionError)

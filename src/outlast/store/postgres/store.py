@@ -14,6 +14,7 @@ from outlast.store.postgres.connecting import Connections
 from outlast.store.postgres.migrate import FOLDER, migrate
 from outlast.store.postgres.notices import Notices
 from outlast.store.postgres.operations import PostgresOperations
+from outlast.store.postgres.outage import OUTAGE_SECONDS
 from outlast.store.postgres.reading import Reader
 from outlast.store.postgres.refusals import refusal_for
 from outlast.store.postgres.timekeeping import CLOCK, SYNC_SECONDS, DatabaseClock
@@ -21,6 +22,7 @@ from outlast.store.postgres.transaction import Connection
 from outlast.store.postgres.writer import Writer
 
 _CHANNEL: Final = "outlast"
+_PATIENTLY: Final = "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0"
 
 
 class PostgresStore:
@@ -28,11 +30,21 @@ class PostgresStore:
 
     `clock` None: the database's own, which is what several hosts agree by. `is_pooled`: behind a
     pooler in transaction mode; what other processes change is then not heard of, but looked for.
+    Calls wait `outage_seconds` for a database that is away before they raise Unavailable.
     """
 
-    def __init__(self, url: str, *, clock: Clock | None = None, is_pooled: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        is_pooled: bool = False,
+        outage_seconds: float = OUTAGE_SECONDS,
+    ) -> None:
         self._clock: Clock = DatabaseClock() if clock is None else clock
-        self._connections = Connections(url, is_pooled=is_pooled, greet=self._sync)
+        self._connections = Connections(
+            url, is_pooled=is_pooled, greet=self._sync, outage_seconds=outage_seconds
+        )
         self._notices = Notices(self._connections, _CHANNEL)
         self._writer: Writer | None = None
         self._operations: PostgresOperations | None = None
@@ -78,8 +90,7 @@ class PostgresStore:
     async def _open(self) -> None:
         connections = self._connections
         await connections.open()
-        async with connections.acquire() as connection:
-            await migrate(connection, migrations(FOLDER), self._clock())
+        await self._migrate()
         await self._notices.open()
         reader = Reader(connections)
         writer = Writer(connections, self._clock, self._notices)
@@ -87,6 +98,16 @@ class PostgresStore:
         self._operations = PostgresOperations(writer, reader, self._notices, self._clock)
         self._catalog = PostgresCatalog(writer, reader)
         self._syncing = asyncio.create_task(self._keep_in_sync())
+
+    async def _migrate(self) -> None:
+        # A migration may take its time, and so may another process's.
+        connection = await self._connections.connect(command_timeout=None)
+        try:
+            async with connection.transaction():
+                await connection.execute(_PATIENTLY)
+                await migrate(connection, migrations(FOLDER), self._clock())
+        finally:
+            await connection.close()
 
     async def _sync(self, connection: Connection) -> None:
         # A host that takes over may have another clock: each new connection is asked.

@@ -4,7 +4,8 @@ There is no timer: while one commit is on its way the next batch gathers by itse
 loses to another transaction is run again; so is one whose database went away, for as long as its
 callers wait. If the answer to a commit was lost, the database is asked what became of it: nothing
 is written twice. A batch that dies for another reason is run again call by call, then member by
-member, so that only the guilty one fails.
+member, so that only the guilty one fails. What runs into a lock that somebody holds for long is
+written apart, so that the lanes stay free.
 """
 
 import asyncio
@@ -20,13 +21,21 @@ from outlast.clock import Clock
 from outlast.operations.errors import OutlastError, Unavailable
 from outlast.store.postgres.connecting import Connections, InDoubt
 from outlast.store.postgres.outage import Outage
-from outlast.store.postgres.refusals import is_away, is_worth_another_go, refusal_for, unforeseen
+from outlast.store.postgres.refusals import (
+    is_away,
+    is_locked_out,
+    is_worth_another_go,
+    refusal_for,
+    unforeseen,
+)
 from outlast.store.postgres.transaction import Transaction
 
 MEMBERS_MAX: Final = 512
 """How many members one transaction takes: more would make the first ones wait for the last."""
 LANES: Final = 2
 """How many transactions of one process are under way at once."""
+ASIDE_MAX: Final = 4
+"""How many calls wait for a lock beside the lanes."""
 _GOES_MAX: Final = 8
 _PAUSE_SECONDS: Final = 0.02
 _NUMBER: Final = "SELECT pg_current_xact_id_if_assigned()::text"
@@ -85,6 +94,7 @@ class Writer:
         self._calls: deque[Call] = deque()
         self._waiting = asyncio.Event()
         self._is_closed = False
+        self._aside: set[asyncio.Task[None]] = set()
         self._lanes = [asyncio.create_task(self._run()) for _ in range(LANES)]
 
     async def submit(
@@ -112,6 +122,7 @@ class Writer:
         self._is_closed = True
         self._waiting.set()
         await asyncio.gather(*self._lanes)
+        await asyncio.gather(*self._aside)
 
     def _put(
         self,
@@ -148,16 +159,19 @@ class Writer:
                 members += len(call.members)
         return batch
 
-    async def _write(self, calls: list[Call]) -> None:
-        outage = Outage()
+    async def _write(self, calls: list[Call], *, is_aside: bool = False) -> None:
+        outage = Outage(self._connections.outage_seconds)
         goes = 1
         while calls:
             try:
                 answers = await self._commit(calls)
             except Exception as error:  # noqa: BLE001  an edge: whoever is guilty is told below
-                if is_away(error):
+                if is_away(error) or (is_aside and is_locked_out(error)):
                     calls = self._who_waits_on(calls, error)
                     await outage.pause()
+                elif is_locked_out(error):
+                    await self._write_around_lock(calls, error)
+                    return
                 elif is_worth_another_go(error) and goes < _GOES_MAX:
                     await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * 2**goes))  # noqa: S311
                     goes += 1
@@ -170,14 +184,26 @@ class Writer:
                 return
 
     def _who_waits_on(self, calls: list[Call], error: Exception) -> list[Call]:
-        """The calls that wait for the database to come back; the others are told."""
+        """The calls that go on waiting; those that have waited enough are told."""
         waiting = []
+        patience = self._connections.outage_seconds
         for call in calls:
-            if self._is_closed or Outage(since=call.put_at).is_over_patience:
+            if self._is_closed or Outage(patience, since=call.put_at).is_over_patience:
                 call.refuse(error)
             elif not call.future.cancelled():
                 waiting.append(call)
         return waiting
+
+    async def _write_around_lock(self, calls: list[Call], error: Exception) -> None:
+        if len(calls) > 1:
+            for call in calls:
+                await self._write([call])
+        elif len(self._aside) < ASIDE_MAX:
+            task = asyncio.create_task(self._write(calls, is_aside=True))
+            self._aside.add(task)
+            task.add_done_callback(self._aside.discard)
+        else:
+            calls[0].refuse(error)
 
     async def _write_smaller(self, calls: list[Call], error: Exception) -> None:
         if refusal_for(error) is not None and not is_worth_another_go(error):
