@@ -60,6 +60,16 @@ def finish(plan: dict[str, Any], ctx: Any) -> Any:
     return Finish(result={"ok": True}, writes=[write, Publication(files=["a"])])
 
 
+def publish(plan: dict[str, Any], ctx: Any) -> Any:
+    """Make files, and name some in a publication."""
+    for name in plan.get("make", ()):
+        (ctx.workdir / name).parent.mkdir(exist_ok=True)
+        (ctx.workdir / name).write_text("made")
+    if "link" in plan:
+        (ctx.workdir / "link").symlink_to(plan["link"])
+    return Finish(result={}, writes=[Publication(files=plan["files"])])
+
+
 def say_everything(plan: dict[str, Any], ctx: Any) -> Any:
     ctx.report(1, 3, unit="rows", stage="reading", message="m")
     ctx.report(resources=[ResourceProgress(urn="a", status="running")])
@@ -384,6 +394,7 @@ kinds = [
     Kind("echo_async", spec=dict, result=dict, run=echo_async),
     Kind("facts", spec=dict, result=dict, run=facts),
     Kind("finish", spec=dict, result=dict, run=finish),
+    Kind("publish", spec=dict, result=dict, run=publish),
     Kind("say_everything", spec=dict, result=dict, run=say_everything),
     Kind("raise", spec=dict, result=None, run=raise_),
     Kind("die", spec=dict, result=None, run=die),

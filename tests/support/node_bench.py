@@ -40,7 +40,7 @@ class RelayNodes:
 
 
 class RelayPipe:
-    """The way to a relay. It can be cut, which neither side is told, and its relay can be killed."""
+    """The way to a relay. It can be cut, which neither side is told, and the relay killed."""
 
     def __init__(self, free):
         self.relay = Relay()
@@ -100,6 +100,33 @@ class NodeBench:
         outcome, _ = await self.run(kind, plan, **fields)
         assert type(outcome).__name__ == "Finished", outcome
         return msgspec.json.decode(outcome.result)
+
+
+def processes_of(text):
+    """The processes of this one's descendants whose command holds a text."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if text in command and os.getpid() in ancestors(int(entry.name)):
+                found.append(int(entry.name))
+    return found
+
+
+def ancestors(pid):
+    """The parents of a process, one above the other."""
+    above = []
+    while pid > 1:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        except OSError:
+            break
+        pid = int(fields[1])
+        above.append(pid)
+    return above
 
 
 @asynccontextmanager

@@ -86,6 +86,7 @@ class Host:
         self._renewed_at = 0.0
         self._running: Running | None = None
         self._stop: StopAsked | None = None
+        self._has_refused = False
 
     async def listen(self, reader: asyncio.StreamReader) -> None:
         """Do what the worker says, until it says no more."""
@@ -95,7 +96,17 @@ class Host:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(CHUNK_BYTES):
                 for message in unframer.feed(data):
-                    await self._obey(message)
+                    if not self._has_refused:
+                        await self._obey_if_possible(message)
+
+    async def _obey_if_possible(self, message: ToNode) -> None:
+        try:
+            await self._obey(message)
+        except (OutlastError, OSError) as error:
+            self._has_refused = True
+            text = f"the Ray node {socket.gethostname()} cannot run it: {error}"
+            failure = platform_failure(Unavailable.code, text)
+            self._asker.say(Concluded(outcome=Failed(failure=failure)))
 
     async def _obey(self, message: ToNode) -> None:
         match message:
