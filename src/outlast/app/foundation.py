@@ -29,6 +29,8 @@ from outlast.resources.files import FileCollector, FilePublisher, Files
 from outlast.resources.keyring import KEY_VARIABLE, Keyring, make_key, read_keys
 from outlast.resources.models import ModelCollector, Models
 from outlast.resources.objects import ObjectStore
+from outlast.resources.pipe_tables.library import PipeTables
+from outlast.resources.pipe_tables.publishing import PipeTablePublisher, PipeTablesOfDatabases
 from outlast.resources.secrets import Secrets
 from outlast.resources.staging import OperationFiles
 from outlast.settings import Settings, SettingsError
@@ -124,7 +126,16 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
             self.keyring,
             spool=self.folder.spool,
             bytes_max=self.settings.limits.database_bytes,
+            dependents=(PipeTablesOfDatabases(self.store.catalog),),
         )
+
+    def pipe_tables(self) -> PipeTables:
+        """The pipe tables of all tenants."""
+        return PipeTables(self.store)
+
+    def pipe_table_publisher(self) -> PipeTablePublisher:
+        """What publishes changes of pipe tables."""
+        return PipeTablePublisher(self.store.catalog, now=self.store.operations.now)
 
     def models(self) -> Models:
         """The tuned models of all tenants."""

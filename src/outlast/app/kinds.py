@@ -20,13 +20,16 @@ BUILTIN_MODULES: Final = (
     "outlast.kinds.analyze_statistics",
     "outlast.kinds.batch_inference",
     "outlast.kinds.compact_database",
+    "outlast.kinds.create_pipe_table",
     "outlast.kinds.dataset_to_file",
+    "outlast.kinds.delete_pipe_table",
     "outlast.kinds.deprovision_database",
     "outlast.kinds.file_to_dataset",
     "outlast.kinds.fine_tuning",
     "outlast.kinds.import_objects",
     "outlast.kinds.materialize_history",
     "outlast.kinds.provision_database",
+    "outlast.kinds.refresh_pipe_table",
     "outlast.kinds.sql_query",
 )
 

@@ -19,6 +19,7 @@ from outlast.executors.subprocess import SubprocessExecutor, blueprints_of
 from outlast.processes import keep_running
 from outlast.resources.databases.publishing import TAGS as DATABASE_TAGS
 from outlast.resources.models import ModelPublisher
+from outlast.resources.pipe_tables.publishing import TAGS as PIPE_TABLE_TAGS
 from outlast.resources.staging import OperationFiles, Stager
 from outlast.settings import Settings, SettingsError
 from outlast.worker import Equipment, Worker
@@ -115,6 +116,7 @@ def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipm
             "file": foundation.file_publisher(),
             "model": ModelPublisher(foundation.objects),
             **dict.fromkeys(DATABASE_TAGS, foundation.database_publisher()),
+            **dict.fromkeys(PIPE_TABLE_TAGS, foundation.pipe_table_publisher()),
         },
         stager=Stager(
             foundation.objects,

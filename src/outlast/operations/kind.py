@@ -196,7 +196,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     `writes` take effect in the transaction that creates the operation. `inputs` are objects to be
     staged read-only into the attempt's folder: file name -> object-store key. `exports` are staged
     there too: file name -> the keys of a version's parts, which a locked child turns into one file
-    of JSON lines. `secrets` are resolved by the worker alone: a name that the kind declares ->
+    of JSON lines. `late_inputs` are objects that an attempt may turn out not to need: a handler
+    that asks `context.files.get` for one by its file name is brought a copy. `secrets` are resolved by the worker alone: a name that the kind declares ->
     `backend:NAME` (the key of that backend) or `sealed:ID` (a sealed secret of the tenant).
     `targets` are the ids of the datasets that the attempt may publish into, beside a temporary one
     of its own (None: any of the tenant's), and of the databases that it may change.
@@ -212,6 +213,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     writes: Sequence[CatalogWrite] = ()
     inputs: Mapping[str, str] = {}
     exports: Mapping[str, Sequence[str]] = {}
+    late_inputs: Mapping[str, str] = {}
     secrets: Mapping[str, str] = {}
     targets: Sequence[str] | None = None
     kind: str | None = None

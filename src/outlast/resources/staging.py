@@ -112,6 +112,11 @@ class OperationFiles:
             return False
         return True
 
+    async def bring(self, key: str, target: Path) -> None:
+        """Write the bytes of an object that is not the operation's own. Raises NotFound."""
+        with disk_errors():
+            await self._objects.fetch(key, target)
+
     async def list(self, operation: Operation) -> Sequence[str]:
         """The names stored so far, sorted."""
         prefix = _prefix(operation.id)

@@ -38,6 +38,9 @@ class AttemptFiles(Protocol):
     async def list(self, operation: Operation) -> Sequence[str]:
         """The names stored so far, sorted."""
 
+    async def bring(self, key: str, target: Path) -> None:
+        """Write the bytes of an object that is not the operation's own. Raises NotFound."""
+
     async def inherit(self, operation: Operation) -> None:
         """Give a retry the files of its parent that it does not have yet."""
 
@@ -63,6 +66,7 @@ class AttemptSink:
             raise ValueError("an attempt needs a lease")
         self.operation = operation
         self.concealer = Concealer()
+        self.late_inputs: Mapping[str, str] = {}
         self._token = operation.lease.token
         self._store = store
         self._limits = limits
@@ -138,7 +142,10 @@ class AttemptSink:
         await self._own_files().put(self.operation, name, source)
 
     async def get_file(self, name: str, target: Path) -> bool:
-        """See operations.kind.Files."""
+        """See operations.kind.Files, and `late_inputs` of Prepared."""
+        if name in self.late_inputs:
+            await self._own_files().bring(self.late_inputs[name], target)
+            return True
         return await self._own_files().get(self.operation, name, target)
 
     async def list_files(self) -> Sequence[str]:

@@ -1,0 +1,219 @@
+"""What the kinds of pipe tables have in common: the plan, the load, and calls of locked children.
+
+An attempt has the network and the keys, and reads no file: what it fetched is read in a locked
+child below it, which changes a copy of the database. The copy takes the database's place in the
+transaction of the success, together with what the catalog tells: whatever is killed before that
+has changed nothing, and what was loaded is loaded once.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+
+import msgspec
+
+from outlast.executors.calls import CallFailed, Sandbox
+from outlast.executors.launching import Launcher
+from outlast.kinds.pipe_tables import calls
+from outlast.kinds.pipe_tables.calls import LoadArguments, Loaded, LocalFile
+from outlast.kinds.pipe_tables.fetching import Place
+from outlast.operations.errors import Fatal, Retry
+from outlast.operations.kind import Context, Finish
+from outlast.operations.retry import RetryPolicy
+from outlast.resources.configured import InstallationDocument
+from outlast.resources.databases import NewDatabaseFile
+from outlast.resources.intake import copy_plain
+from outlast.resources.pipe_tables.listing import Chosen, ListedFile, fingerprint
+from outlast.resources.pipe_tables.model import Contents, Definition, NewContents, TableColumn
+
+FILES_AT_ONCE: Final = 1000
+"""How many files one operation takes at most: what is more waits for the next."""
+
+RETRY: Final = RetryPolicy(attempts_max=4)
+SECRETS: Final = ("access_key", "secret_key")
+_UNPACKED_PER_BYTE: Final = 8
+_MEMORY_BYTES: Final = 3 * 1024**3
+_SECONDS_MIN: Final = 120.0
+_BYTES_PER_SECOND: Final = 1_000_000
+_FAILURES: Final = ("invalid_file", "result_too_large", "database_failed", "out_of_memory")
+
+_T = TypeVar("_T")
+
+
+class TablePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A pipe table, and the database that it is in. `file` is the object that holds that."""
+
+    pipe_table: str
+    database: str
+    database_name: str
+    file: str
+    table: str
+    installation: InstallationDocument
+
+
+class LoadPlan(TablePlan, frozen=True, kw_only=True):
+    """A pipe table that is to be loaded, and from where."""
+
+    place: Place
+    definition: Definition
+    contents: Contents
+
+
+class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What was loaded, and what is there now.
+
+    `files_left` are for the next refresh. Of files that have `changed` or `vanished` since they
+    were loaded, the rows stay as they are. `recorded` are the words of the definition that the
+    engine has no meaning for.
+    """
+
+    pipe_table: str
+    database: str
+    table: str
+    files: int
+    bytes: int
+    rows_loaded: int
+    rows: int
+    columns: tuple[TableColumn, ...]
+    files_left: int = 0
+    changed: tuple[str, ...] = ()
+    changed_count: int = 0
+    vanished: tuple[str, ...] = ()
+    vanished_count: int = 0
+    recorded: tuple[str, ...] = ()
+
+
+async def load_chosen(
+    plan: LoadPlan,
+    listed: Sequence[ListedFile],
+    chosen: Chosen,
+    files: Sequence[LocalFile],
+    context: Context,
+) -> Finish:
+    """Load fetched files into the table; the changed database takes the old one's place."""
+    size = sum(file.bytes for file in files)
+    context.report(stage="loading", message=f"{len(files)} files")
+    arguments = LoadArguments(
+        table=plan.table,
+        definition=plan.definition,
+        contents=plan.contents,
+        files=tuple(files),
+        operation_id=context.operation_id,
+        unpacked_bytes_max=plan.installation.pipe_table_bytes * _UNPACKED_PER_BYTE,
+    )
+    inputs = {file.file: context.workdir / file.file for file in files}
+    async with called(plan, calls.LOAD, arguments, inputs, context) as (answer, folder):
+        loaded = decoded(answer, Loaded)
+        await asyncio.to_thread(copy_plain, folder, calls.CHANGED, context.workdir / calls.CHANGED)
+    context.report(stage="loaded", message=f"{loaded.rows_loaded} rows of {len(files)} files")
+    contents = Contents(
+        columns=loaded.columns,
+        partition_columns=loaded.partition_columns,
+        files=plan.contents.files + len(files),
+        bytes=plan.contents.bytes + size,
+        rows=loaded.rows,
+        fingerprint=None if chosen.left else fingerprint(listed),
+    )
+    result = result_of(plan, contents, chosen, rows_loaded=loaded.rows_loaded)
+    return Finish(
+        result=result,
+        writes=[
+            NewDatabaseFile(database=plan.database, file=calls.CHANGED, replaces=plan.file),
+            NewContents(pipe_table=plan.pipe_table, contents=contents),
+        ],
+    )
+
+
+def result_of(
+    plan: LoadPlan, contents: Contents, chosen: Chosen, *, rows_loaded: int = 0
+) -> LoadResult:
+    """What is told of a load that made these contents of those before."""
+    wanted = plan.definition
+    recorded = [
+        name for name in ("distribution", "partition", "table_properties") if getattr(wanted, name)
+    ]
+    if wanted.key is not None and wanted.key.type == "duplicate":
+        recorded.append("key")
+    return LoadResult(
+        pipe_table=plan.pipe_table,
+        database=plan.database,
+        table=plan.table,
+        files=contents.files - plan.contents.files,
+        bytes=contents.bytes - plan.contents.bytes,
+        rows_loaded=rows_loaded,
+        rows=contents.rows,
+        columns=contents.columns,
+        files_left=chosen.left,
+        changed=chosen.changed,
+        changed_count=chosen.changed_count,
+        vanished=chosen.vanished,
+        vanished_count=chosen.vanished_count,
+        recorded=tuple(sorted(recorded)),
+    )
+
+
+async def bring_database(context: Context) -> None:
+    """Have the database brought, once it is known that it is needed."""
+    path = context.workdir / calls.DATABASE
+    await asyncio.to_thread(context.files.get, calls.DATABASE, path)
+    # Who reads it is another user, and must not need a copy.
+    await asyncio.to_thread(path.chmod, 0o644)
+
+
+@contextlib.asynccontextmanager
+async def called(
+    plan: TablePlan,
+    target: str,
+    arguments: object,
+    inputs: Mapping[str, Path],
+    context: Context,
+) -> AsyncIterator[tuple[Any, Path]]:
+    """A call of a locked child that is given the database too: its answer and its folder.
+
+    Raises Fatal for what the caller can mend, Retry where the child died of something else.
+    """
+    database = context.workdir / calls.DATABASE
+    staged = {calls.DATABASE: database, **inputs}
+    size = sum(path.stat().st_size for path in staged.values())
+    launcher = Launcher(
+        context.workdir / "calls",
+        environment=os.environ,
+        allow_unsandboxed=plan.installation.allow_unsandboxed,
+    )
+    await launcher.open()
+    try:
+        async with Sandbox(launcher)(
+            target,
+            msgspec.json.encode(arguments),
+            inputs=staged,
+            timeout_seconds=_SECONDS_MIN + size / _BYTES_PER_SECOND,
+            memory_bytes=_MEMORY_BYTES,
+        ) as call:
+            yield call.answer, call.folder
+    except CallFailed as error:
+        _fail(error)
+    finally:
+        await launcher.close()
+
+
+def decoded(answer: Any, type_: type[_T]) -> _T:
+    """An answer as what it should be. Raises Retry: whoever gave another was subverted, or died."""
+    try:
+        return msgspec.convert(answer, type_)
+    except msgspec.ValidationError as error:
+        raise Retry(code="loader_failed", message="the answer makes no sense") from error
+
+
+def _fail(error: CallFailed) -> NoReturn:
+    code = error.failure.code
+    if code == "out_of_memory":
+        raise Fatal(code, "the files need more memory than their reader is given") from error
+    if code == "call_timed_out":
+        raise Fatal("result_too_large", "the files take too long to load") from error
+    if code in _FAILURES:
+        raise Fatal(code, error.failure.message) from error
+    # It may have been killed from outside. Files that kill it again and again end it all the same.
+    raise Retry(code="loader_failed", message=f"the loader died: {error.message}") from error

@@ -1,0 +1,1 @@
+"""Pipe tables: tables of databases that are loaded from files of others, and kept up with them."""
