@@ -10,7 +10,7 @@ from scheduling import ROOT, TENANT, Scheduling
 import postgres_server
 from outlast.engine import Role
 from outlast.engine.ticking import RETRY_SECONDS, Ticker
-from outlast.operations.errors import NotFound, RateLimited, Unavailable
+from outlast.operations.errors import NotFound, RateLimited, RevisionMismatch, Unavailable
 from outlast.operations.model import SECOND
 from outlast.operations.schedules import (
     SCHEDULE,
@@ -130,7 +130,9 @@ async def test_a_tick_that_can_make_nothing_says_why_and_is_tried_at_the_next_in
     assert (await world.now(ada, schedule)).document.last_failure is None
 
 
-@pytest.mark.parametrize("error", [Unavailable("not now"), RateLimited("too many")])
+@pytest.mark.parametrize(
+    "error", [Unavailable("not now"), RateLimited("too many"), RevisionMismatch("too late")]
+)
 async def test_a_tick_that_found_the_server_at_fault_is_tried_again_soon(world, ada, error):
     schedule = await world.create(ada, every_seconds=24 * HOUR)
     world.missing = error

@@ -29,6 +29,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "logs": "outlast.cli.reading:logs",
     "events": "outlast.cli.reading:events",
     "kinds": "outlast.cli.kinds:kinds",
+    "schedule": "outlast.cli.schedules:schedule",
     "datasets": "outlast.cli.datasets:datasets",
     "files": "outlast.cli.files:files",
     "token": "outlast.cli.access:token",

@@ -54,6 +54,7 @@ def get(session: Session, id: str) -> None:
 @click.option("--resource", type=Resource(), help="What it works on.")
 @click.option("--project", help="The project it belongs to.")
 @click.option("--parent", help="Retries of this operation.")
+@click.option("--schedule", help="What this schedule has made.")
 @click.option("--after", type=Instant(), help="Created at this instant or later.")
 @click.option("--before", type=Instant(), help="Created before this instant.")
 @click.option(
@@ -70,16 +71,18 @@ def list_operations(
     resource: tuple[str, str] | None,
     project: str | None,
     parent: str | None,
+    schedule: str | None,
     after: datetime | None,
     before: datetime | None,
     limit: int,
     is_all: bool,
 ) -> None:
     """List operations, newest first."""
+    made_by = {} if schedule is None else {"schedule": session.client.schedules.get(schedule).id}
     matching = Filter(
         states=states,
         kinds=kinds,
-        labels=dict(labels),
+        labels=dict(labels) | made_by,
         project=project,
         parent_id=parent,
         created_after=after,

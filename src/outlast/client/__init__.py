@@ -16,7 +16,9 @@ from outlast.client.answers import (
     Progress,
     ResourceProgress,
     Rows,
+    Schedule,
     Tenant,
+    TickFailure,
     Token,
     Version,
 )
@@ -39,6 +41,7 @@ from outlast.client.errors import (
 )
 from outlast.client.handles import AsyncHandle, Handle
 from outlast.client.requests import Filter
+from outlast.client.schedule_requests import NewSchedule
 from outlast.client.sync import Client
 
 __all__ = [
@@ -61,6 +64,7 @@ __all__ = [
     "InvalidRequest",
     "Kind",
     "LogLine",
+    "NewSchedule",
     "NewToken",
     "NotFound",
     "Operation",
@@ -71,7 +75,9 @@ __all__ = [
     "Refused",
     "ResourceProgress",
     "Rows",
+    "Schedule",
     "Tenant",
+    "TickFailure",
     "Token",
     "Unauthenticated",
     "Unavailable",

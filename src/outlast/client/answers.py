@@ -179,6 +179,54 @@ class DatasetPage(_Answer, frozen=True, kw_only=True):
     next_page_token: str | None = None
 
 
+class TickFailure(_Answer, frozen=True, kw_only=True):
+    """Why a schedule made no operation when it was due."""
+
+    code: str
+    message: str
+    at: datetime
+
+
+class Schedule(_Answer, frozen=True, kw_only=True):
+    """What is made again and again, and when; `next_at` is None while it is paused.
+
+    `operation_id` was made last, for the instant `last_due_at`; it was still alive at
+    `last_skipped_at`. One that `belongs_to` a resource is changed and deleted with it.
+    """
+
+    id: str
+    name: str
+    kind: str
+    spec: Any
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    revision: int = 0
+    every_seconds: int | None = None
+    cron: str | None = None
+    time_zone: str = "UTC"
+    labels: Mapping[str, str] = {}
+    priority: int = 0
+    deadline_seconds: int | None = None
+    resource_type: str | None = None
+    resource_id: str | None = None
+    project: str | None = None
+    belongs_to: str | None = None
+    is_paused: bool = False
+    next_at: datetime | None = None
+    operation_id: str | None = None
+    last_due_at: datetime | None = None
+    last_skipped_at: datetime | None = None
+    last_failure: TickFailure | None = None
+
+
+class SchedulePage(_Answer, frozen=True, kw_only=True):
+    """A slice of a list of schedules."""
+
+    schedules: Sequence[Schedule]
+    next_page_token: str | None = None
+
+
 class Column(_Answer, frozen=True, kw_only=True):
     """A column of a dataset version."""
 

@@ -29,6 +29,7 @@ from outlast.client.connecting import (
 from outlast.client.handles import AsyncHandle
 from outlast.client.procedures import Emit, Procedure
 from outlast.client.requests import Filter, Submission
+from outlast.client.schedules import AsyncSchedules
 from outlast.client.stepping import AsyncSteps
 from outlast.client.wire import Call, Request
 
@@ -69,6 +70,7 @@ class AsyncClient:
         self._backoff = self._connection.backoff
         self.datasets = AsyncDatasets(self)
         self.files = AsyncFiles(self)
+        self.schedules = AsyncSchedules(self)
         self.tokens = AsyncTokens(self)
         self.tenants = AsyncTenants(self)
 

@@ -38,7 +38,7 @@ from outlast.operations.schedules import (
 from outlast.store.port import AuditEntry, Created
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._~-]{0,127}")
-_DEADLINE_SECONDS_MAX: Final = 10 * 366 * 86_400
+DEADLINE_SECONDS_MAX: Final = 10 * 366 * 86_400
 _TRIES: Final = 8
 _TIMING: Final = ("every_seconds", "cron", "time_zone")
 _SAID: Final = (
@@ -278,9 +278,9 @@ class Schedules:
                 field_errors={f"labels.{LABEL}": "is set by the server"},
             )
         deadline = document.deadline_seconds
-        if deadline is not None and not 1 <= deadline <= _DEADLINE_SECONDS_MAX:
+        if deadline is not None and not 1 <= deadline <= DEADLINE_SECONDS_MAX:
             raise Invalid(
-                f"deadline_seconds is from 1 to {_DEADLINE_SECONDS_MAX}",
+                f"deadline_seconds is from 1 to {DEADLINE_SECONDS_MAX}",
                 field_errors={"deadline_seconds": "range"},
             )
         check_timing(document)

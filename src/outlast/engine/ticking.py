@@ -165,7 +165,8 @@ class Ticker:
             # A clock that is not known any more, or an expression whose time is over.
             document = msgspec.structs.replace(document, is_paused=True)
             return rewrite_of(resource, document, None)
-        if isinstance(error, RateLimited | Unavailable):
+        # A revision: what the kind would have written was written by somebody else meanwhile.
+        if isinstance(error, RateLimited | RevisionMismatch | Unavailable):
             due_at = min(due_at, now + RETRY_SECONDS * SECOND)
         return rewrite_of(resource, document, due_at)
 

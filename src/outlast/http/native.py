@@ -15,6 +15,7 @@ from outlast.http.openapi import REF, describe, openapi_route
 from outlast.http.operations import OperationRoutes
 from outlast.http.parts import Parts
 from outlast.http.routing import Route
+from outlast.http.schedules import ScheduleRoutes
 from outlast.http.submitting import SubmittingRoutes
 from outlast.http.tokens import TokenRoutes
 from outlast.operations.kind import Kind
@@ -28,6 +29,7 @@ def native_routes(
     routes: list[Route] = [
         *OperationRoutes(engine, tokens, body_seconds).routes(),
         *SubmittingRoutes(engine, metrics, body_seconds).routes(),
+        *ScheduleRoutes(engine, metrics, body_seconds).routes(),
         *KindRoutes(engine.kinds).routes(),
         *TokenRoutes(engine, tokens, body_seconds).routes(),
         *HealthRoutes(tokens, metrics, ready, version).routes(),

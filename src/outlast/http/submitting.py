@@ -1,6 +1,6 @@
 """Creating operations: one, many at once, and again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -163,7 +163,7 @@ class SubmittingRoutes:
         created = await self._engine.submit(call.principal, wish)
         self._count(created)
         operation = created.operation
-        extra: list[Header] = [] if created.is_new else [(b"idempotent-replayed", b"true")]
+        extra = replayed(created)
         seconds = parse_prefer_wait(call)
         if seconds is not None:
             seconds = min(seconds, limits.wait_seconds)
@@ -175,7 +175,7 @@ class SubmittingRoutes:
             except Unavailable:
                 # It was created: that there is no room to wait is no reason to say otherwise.
                 pass
-        return self._accepted(operation, extra)
+        return accepted(self._engine, operation, extra)
 
     async def _submit_many(self, call: Call) -> Answer:
         limits = self._engine.limits
@@ -207,8 +207,7 @@ class SubmittingRoutes:
             request_id=call.request_id,
         )
         self._count(created)
-        replayed = [] if created.is_new else [(b"idempotent-replayed", b"true")]
-        return self._accepted(created.operation, replayed)
+        return accepted(self._engine, created.operation, replayed(created))
 
     def _outcome(self, outcome: Created | OutlastError, request_id: str) -> BatchOutcome:
         if isinstance(outcome, OutlastError):
@@ -219,22 +218,29 @@ class SubmittingRoutes:
     def _count(self, created: Created) -> None:
         self._metrics.count_created(created.operation.kind, is_new=created.is_new)
 
-    def _accepted(self, operation: Operation, extra: list[Header]) -> Answer:
-        location = f"/v1/operations/{operation.id}".encode()
-        headers = [
-            (b"location", location),
-            (b"operation-location", location),
-            (b"etag", etag(operation)),
-            *extra,
-        ]
-        if not operation.state.is_terminal:
-            now = self._engine.store.operations.now()
-            headers.append((b"retry-after", retry_after(operation, now)))
-        return Answer(
-            status=200 if operation.state.is_terminal else 202,
-            body=encode(view(operation)),
-            headers=headers,
-        )
+
+def accepted(engine: Engine, operation: Operation, extra: Sequence[Header] = ()) -> Answer:
+    """The answer to whoever has made an operation."""
+    location = f"/v1/operations/{operation.id}".encode()
+    headers = [
+        (b"location", location),
+        (b"operation-location", location),
+        (b"etag", etag(operation)),
+        *extra,
+    ]
+    if not operation.state.is_terminal:
+        now = engine.store.operations.now()
+        headers.append((b"retry-after", retry_after(operation, now)))
+    return Answer(
+        status=200 if operation.state.is_terminal else 202,
+        body=encode(view(operation)),
+        headers=headers,
+    )
+
+
+def replayed(created: Created) -> list[Header]:
+    """The header that says that an answer was given before."""
+    return [] if created.is_new else [(b"idempotent-replayed", b"true")]
 
 
 def _wish(
