@@ -158,6 +158,8 @@ class Connections:
         try:
             yield connection
         except Exception as error:
+            if isinstance(error, InDoubt) or is_away(error):
+                connection.terminate()
             if needs_new_connections(error):
                 await pool.expire_connections()
             raise

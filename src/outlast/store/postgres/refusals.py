@@ -18,7 +18,9 @@ _AWAY: Final = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.TooManyConnectionsError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.TargetServerAttributeNotMatched,
+    # A session that is terminated can leave its connection in a state that asyncpg finds odd; and
+    # no host takes writes just now.
+    asyncpg.InternalClientError,
     asyncpg.InterfaceError,
     OSError,
     TimeoutError,
@@ -78,7 +80,6 @@ def refusal_for(error: Exception) -> OutlastError | None:
             | asyncpg.InvalidAuthorizationSpecificationError()
             | asyncpg.InvalidCatalogNameError()
             | asyncpg.QueryCanceledError()
-            | asyncpg.InternalClientError()
             | asyncpg.ClientConfigurationError()
         ):
             refusal = Unavailable(f"the database cannot be used: {_first_line(error)}")
