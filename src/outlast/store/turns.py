@@ -111,19 +111,23 @@ class Turns:
 
     def take(self, tenant: str, kind: str) -> bool:
         """Count an attempt as begun; False if a limit holds it back."""
-        scopes: list[Scope] = [("tenant", tenant), ("kind", kind)]
-        if any(self._room.get(scope, 1) < 1 for scope in scopes):
+        if self._room and not self._spend(("tenant", tenant), ("kind", kind)):
             return False
-        for scope in scopes:
-            if scope in self._room:
-                self._room[scope] -= 1
-                self.started[scope] += 1
         self._running[tenant] += 1
         return True
 
     def exhaust(self, tenant: str) -> None:
         """The tenant has no more claimable work."""
         self._kinds.pop(tenant, None)
+
+    def _spend(self, *scopes: Scope) -> bool:
+        limited = [scope for scope in scopes if scope in self._room]
+        if any(self._room[scope] < 1 for scope in limited):
+            return False
+        for scope in limited:
+            self._room[scope] -= 1
+            self.started[scope] += 1
+        return True
 
     def _rank(self, tenant: str) -> tuple[float, int]:
         return self._running[tenant] / self._weight[tenant], self._place[tenant]

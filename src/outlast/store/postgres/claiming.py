@@ -29,18 +29,20 @@ from outlast.store.turns import RUNNING_COUNTED, Limited, Line, Scope, Turns, ne
 _PROMOTED_MAX: Final = 500
 _LOOKED_AT_MAX: Final = 1_000
 _WAITING_MAX: Final = 2_000
-MAY_CLAIM: Final = (
-    "SELECT EXISTS (SELECT 1 FROM operations WHERE readiness = 0 AND available_at <= $1)"
-    " OR EXISTS (SELECT 1 FROM operations WHERE readiness = 1 AND kind = ANY($2::text[]))"
-)
 _PROMOTE: Final = (
     "UPDATE operations SET readiness = 1 WHERE id IN (SELECT id FROM operations"
     " WHERE readiness = 0 AND available_at <= $1 ORDER BY available_at LIMIT $2"
     " FOR UPDATE SKIP LOCKED)"
 )
+_NOBODY: Final = "''"
 _HEAD: Final = (
     "(SELECT tenant FROM operations WHERE readiness = 1 AND kind = {0}.kind AND tenant > {1}"
     " ORDER BY tenant, priority DESC, id LIMIT 1) AS head"
+)
+MAY_CLAIM: Final = (
+    "SELECT EXISTS (SELECT 1 FROM operations WHERE readiness = 0 AND available_at <= $1)"
+    " OR EXISTS (SELECT 1 FROM unnest($2::text[]) AS asked (kind) CROSS JOIN LATERAL"
+    f" {_HEAD.format('asked', _NOBODY)})"
 )
 WAITING: Final = (
     "WITH RECURSIVE waiting (kind, tenant) AS (SELECT asked.kind, head.tenant"
