@@ -7,7 +7,7 @@ import gooddata_examples
 import httpx
 import msgspec
 import nebius_examples
-from databases_for_tests import keep_database
+from databases_for_tests import keep_database, keep_pipe_table
 from datasets_for_tests import stream
 from serving import OwnSandbox
 
@@ -25,6 +25,7 @@ from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.parser import Parser
 from outlast.resources.keyring import make_key, read_keys
 from outlast.resources.objects import LocalObjects
+from outlast.resources.pipe_tables.library import PipeTables
 from outlast.settings import Limits, ObjectStoreSettings, Settings
 from outlast.store.port import Change, Claim
 from outlast.store.sqlite import SqliteStore
@@ -83,6 +84,7 @@ class World:
             datasets=self.datasets,
             uploads=uploads,
             databases=Databases(store, LocalObjects(self.folder / "objects"), KEYRING),
+            pipe_tables=PipeTables(store),
         )
         site = Site(parts, ready=self._ready, version="1")
         self.client = httpx.AsyncClient(
@@ -109,7 +111,7 @@ class World:
     async def prepare(self, given):
         """Make what is given, several things with commas, a second apart.
 
-        "KIND STATE", "KIND STATE as ID", "dataset", "database NAME".
+        "KIND STATE", "KIND STATE as ID", "dataset", "database NAME", then "pipe_table NAME".
         """
         for words in filter(None, given.split(", ")):
             kind, _, state = words.partition(" ")
@@ -117,6 +119,8 @@ class World:
                 await self.make_dataset()
             elif kind == "database":
                 self.database_id = await keep_database(self.store, state)
+            elif kind == "pipe_table":
+                await keep_pipe_table(self.store, self.database_id, state)
             else:
                 await self.make(kind, state)
             self.clock.advance(1)

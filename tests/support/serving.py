@@ -29,6 +29,7 @@ from outlast.resources.files import Files
 from outlast.resources.keyring import make_key, read_keys
 from outlast.resources.models import Models
 from outlast.resources.objects import LocalObjects
+from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.secrets import Secrets
 from outlast.settings import Limits, Settings
 from outlast.store.port import Change, Claim
@@ -151,6 +152,7 @@ class Serving:
                 files=self._files(),
                 models=Models(self.store.catalog, LocalObjects(self._folder / "objects")),
                 databases=self._databases(),
+                pipe_tables=PipeTables(self.engine.store),
                 relay=self.chatting.relay,
                 chat_log=self.chatting.log,
                 settings=self.settings,

@@ -26,6 +26,7 @@ from outlast.operations.errors import ResourceExists
 from outlast.processes import Listener, Listening, bind, keep_running
 from outlast.resources.chat_log import ChatLog
 from outlast.resources.datasets import Datasets
+from outlast.resources.pipe_tables.library import PipeTables
 from outlast.settings import Settings, encode_settings
 from outlast.store.port import Store
 from outlast.worker.supervisor import Supervisor
@@ -142,6 +143,7 @@ def _parts(
         files=foundation.files(),
         models=foundation.models(),
         databases=foundation.databases(),
+        pipe_tables=PipeTables(foundation.store),
         relay=relay,
         chat_log=log,
         settings=settings,

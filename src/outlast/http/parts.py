@@ -10,6 +10,7 @@ from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Uploads
 from outlast.resources.files import Files
 from outlast.resources.models import Models
+from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.secrets import Secrets
 from outlast.settings import Limits, Settings
 
@@ -30,6 +31,7 @@ class Parts:
     files: Files | None = None
     models: Models | None = None
     databases: Databases | None = None
+    pipe_tables: PipeTables | None = None
     relay: Relay | None = None
     chat_log: ChatLog | None = None
     body_seconds: float = BODY_SECONDS

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from outlast.http.gooddata.databases import DatabaseRoutes, DataSourceRoutes
 from outlast.http.gooddata.operations import OperationRoutes
+from outlast.http.gooddata.pipe_tables import PipeTableRoutes
 from outlast.http.gooddata.storages import StorageRoutes
 from outlast.http.parts import Parts
 from outlast.http.routing import Route
@@ -15,4 +16,6 @@ def gooddata_routes(parts: Parts) -> Sequence[Route]:
     if parts.databases is not None:
         routes += DatabaseRoutes(parts, parts.databases).routes()
         routes += DataSourceRoutes(parts, parts.databases).routes()
+    if parts.pipe_tables is not None:
+        routes += PipeTableRoutes(parts, parts.pipe_tables).routes()
     return routes

@@ -25,10 +25,16 @@ from outlast.dialects.gooddata.databases import (
     source_list,
 )
 from outlast.dialects.gooddata.ids import show_id
-from outlast.dialects.gooddata.lists import Window
 from outlast.dialects.gooddata.words import OperationKind
-from outlast.engine.access import Principal, Verb
-from outlast.http.gooddata.listing import WINDOW, parse_window, place_of
+from outlast.engine.access import Verb
+from outlast.http.gooddata.listing import (
+    FIND_MAX,
+    THERE,
+    WINDOW,
+    gather,
+    parse_window,
+    place_of,
+)
 from outlast.http.gooddata.operations import (
     ACCEPT_ERRORS,
     ACCEPTED,
@@ -57,8 +63,6 @@ _CHANGE_ERRORS: Final = (
     "revision_mismatch",
     "unsupported_media_type",
 )
-_FIND_MAX: Final = 1000
-_THERE: Final = frozenset({"ready", "deprovisioning"})
 
 
 class DatabaseRoutes:
@@ -136,7 +140,11 @@ class DatabaseRoutes:
 
     async def _list(self, call: Call) -> Answer:
         window = parse_window(call)
-        found = await self._find(call.principal, window)
+
+        async def find(before_id: str | None) -> Sequence[Database]:
+            return await self._databases.find(call.principal, before_id=before_id, limit=FIND_MAX)
+
+        found = await gather(find, window)
         return Answer(body=encode(instance_list([_instance(one) for one in found], window)))
 
     async def _get(self, call: Call) -> Answer:
@@ -163,18 +171,6 @@ class DatabaseRoutes:
 
     async def _read(self, call: Call, type: type[Any]) -> Any:
         return await read_json(call, type, self._engine.limits.body_bytes, self._body_seconds)
-
-    async def _find(self, principal: Principal, window: Window) -> Sequence[Database]:
-        """All that are there if they shall be counted, else up to the end of the window."""
-        found: list[Database] = []
-        before_id: str | None = None
-        while window.is_counted or len(found) < window.offset + window.size:
-            page = await self._databases.find(principal, before_id=before_id, limit=_FIND_MAX)
-            found += [one for one in page if one.status in _THERE]
-            if len(page) < _FIND_MAX:
-                break
-            before_id = page[-1].id
-        return found
 
 
 class DataSourceRoutes:
@@ -285,7 +281,7 @@ async def find_instance(databases: Databases, call: Call) -> Database:
     """The database of a request, if it is there. Raises NotFound."""
     ref = call.params["instanceId"]
     database = await databases.get(call.principal, ref)
-    if database.status not in _THERE:
+    if database.status not in THERE:
         raise NotFound(f"the database {ref!r} is not there yet")
     return database
 

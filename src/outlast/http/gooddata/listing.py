@@ -1,6 +1,7 @@
-"""Which part of a list a request asks for."""
+"""Which part of a list a request asks for, and finding that part."""
 
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from outlast.dialects.gooddata.lists import (
@@ -39,6 +40,26 @@ WINDOW: Final = (
     ),
 )
 
+THERE: Final = frozenset({"ready", "deprovisioning", "deleting"})
+"""The statuses of what is there: what is being made is not yet, what is being removed still is."""
+
+FIND_MAX: Final = 1000
+
+
+class Thing(Protocol):
+    """What is found by id, and is made and removed by operations."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def status(self) -> str:
+        """What is under way with it."""
+
+
+T = TypeVar("T", bound=Thing)
+
 
 def parse_window(call: Call) -> Window:
     """The window of a request. Raises Invalid."""
@@ -49,6 +70,24 @@ def parse_window(call: Call) -> Window:
         page=_start(call, "page"),
         is_counted=check_meta(call.query.get("metaInclude", ())),
     )
+
+
+async def gather(
+    find: Callable[[str | None], Awaitable[Sequence[T]]], window: Window
+) -> Sequence[T]:
+    """All that are there if they shall be counted, else up to the end of the window.
+
+    `find` gives at most FIND_MAX with ids below one, in the order of ids.
+    """
+    found: list[T] = []
+    before_id: str | None = None
+    while window.is_counted or len(found) < window.offset + window.size:
+        page = await find(before_id)
+        found += [one for one in page if one.status in THERE]
+        if len(page) < FIND_MAX:
+            break
+        before_id = page[-1].id
+    return found
 
 
 def place_of(call: Call) -> str:
