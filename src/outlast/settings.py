@@ -265,6 +265,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data_is_shared: bool = False
     workers: int = 4
     kinds: tuple[str, ...] = ()
+    claim_kinds: tuple[str, ...] = ()
+    worker_labels: dict[str, str] = {}
     public_url: str | None = None
     allow_unsandboxed: bool = False
     warm_children: int = 1
@@ -306,13 +308,15 @@ _VARIABLES: Final = {
     "OUTLAST_OBJECTS": "objects",
     "OUTLAST_WORKERS": "workers",
     "OUTLAST_KINDS": "kinds",
+    "OUTLAST_CLAIM_KINDS": "claim_kinds",
+    "OUTLAST_WORKER_LABELS": "worker_labels",
     "OUTLAST_PUBLIC_URL": "public_url",
     "OUTLAST_ALLOW_UNSANDBOXED": "allow_unsandboxed",
     "OUTLAST_EXECUTOR": "executor",
     "OUTLAST_RAY_ADDRESS": "ray_address",
     "OUTLAST_PROFILES": "profiles",
 }
-_LISTS: Final = frozenset({"kinds", "profiles"})
+_LISTS: Final = frozenset({"kinds", "claim_kinds", "worker_labels", "profiles"})
 
 
 def load_settings(
@@ -334,7 +338,10 @@ def load_settings(
 
 
 def _merge(merged: dict[str, Any], name: str, value: Any) -> None:
-    """Set one setting. Profiles come as NAME=HOST:PORT; other fields of theirs stay as they are."""
+    """Set one setting. Labels and profiles come as NAME=...; a profile's other fields stay."""
+    if name == "worker_labels":
+        merged[name] = dict(_pair(text, "a label is given as KEY=VALUE") for text in value)
+        return
     if name != "profiles":
         merged[name] = value
         return
@@ -342,11 +349,16 @@ def _merge(merged: dict[str, Any], name: str, value: Any) -> None:
     if not isinstance(profiles, dict):
         raise SettingsError("settings: profiles are tables, [profiles.NAME]")
     for text in value:
-        profile, separator, address = text.partition("=")
-        if not (profile and separator):
-            raise SettingsError(f"a profile is given as NAME=HOST:PORT: {text!r}")
+        profile, address = _pair(text, "a profile is given as NAME=HOST:PORT")
         # A name that no table has is a dialect's.
         profiles[profile] = {"dialect": profile} | profiles.get(profile, {}) | {"listen": address}
+
+
+def _pair(text: str, form: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise SettingsError(f"{form}: {text!r}")
+    return name, value
 
 
 def encode_settings(settings: Settings) -> bytes:

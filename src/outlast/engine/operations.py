@@ -1,6 +1,6 @@
 """What callers can do with operations. Every call is made by a principal, within its tenant."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -14,6 +14,7 @@ from outlast.engine.preparing import (
     prepare_operation,
 )
 from outlast.engine.retrying import copy_secrets, retry_of
+from outlast.engine.sharing import Admission
 from outlast.engine.watching import Hub, wait_for_change
 from outlast.engine.wishes import Wish, check_wish, deadline_of, fingerprint_of, names_of
 from outlast.operations import documents, ids, transitions
@@ -29,7 +30,7 @@ from outlast.operations.errors import (
 )
 from outlast.operations.kind import Kind
 from outlast.operations.model import SECOND, HistoryEvent, Operation, Submission
-from outlast.settings import Limits, Retention
+from outlast.settings import Limits, Retention, Sharing
 from outlast.store.port import (
     AuditEntry,
     AuditRecord,
@@ -59,6 +60,7 @@ class Engine:
         limits: Limits,
         retention: Retention,
         preparer: Preparer | None = None,
+        sharing: Callable[[], Sharing] = Sharing,
     ) -> None:
         self.store = store
         self.kinds = kinds
@@ -66,6 +68,7 @@ class Engine:
         self._hub = hub
         self._retention_seconds = int(retention.operations_days * 86_400)
         self._preparer = preparer or OwnPreparer()
+        self._admission = Admission(store.operations, sharing)
 
     async def submit(self, principal: Principal, wish: Wish) -> Created:
         """Create one operation, durable on return. Raises what stands in its way."""
@@ -87,6 +90,7 @@ class Engine:
                 documents.check(wish.spec, self.limits.spec_bytes, "spec")
                 outcomes[place] = await self._earlier(principal, wish)
                 if outcomes[place] is None:
+                    await self._admission.admit(principal.tenant)
                     creations.append(await self._creation(principal, wish))
                     places.append(place)
             except OutlastError as error:

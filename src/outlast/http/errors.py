@@ -33,6 +33,7 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "outbound_refused": 422,
         "unknown_kind": 422,
         "rate_limited": 429,
+        "too_many_pending": 429,
         "headers_too_large": 431,
         "internal_error": 500,
         "backend_failed": 502,
@@ -67,7 +68,13 @@ TITLES: Final[Mapping[int, str]] = MappingProxyType(
 )
 
 _RETRY_AFTER: Final[Mapping[str, bytes]] = MappingProxyType(
-    {"prepare_timed_out": b"5", "rate_limited": b"1", "store_full": b"30", "unavailable": b"1"}
+    {
+        "prepare_timed_out": b"5",
+        "rate_limited": b"1",
+        "store_full": b"30",
+        "too_many_pending": b"5",
+        "unavailable": b"1",
+    }
 )
 
 

@@ -40,6 +40,7 @@ SUBMIT_ERRORS: Final = (
     "revision_mismatch",
     "store_full",
     "too_large",
+    "too_many_pending",
     "unknown_kind",
     "unsupported_media_type",
 )

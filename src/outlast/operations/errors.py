@@ -21,6 +21,7 @@ OutlastError
   LeaseLost            lease_lost           (never leaves the worker)
   BackendRefused       backend_refused
   RateLimited          rate_limited
+    TooManyPending     too_many_pending
   SecretMissing        secret_missing
   Unavailable          unavailable
     BackendFailed      backend_failed
@@ -182,6 +183,12 @@ class RateLimited(OutlastError):
     """Too many requests at once; try again a little later."""
 
     code = "rate_limited"
+
+
+class TooManyPending(RateLimited):
+    """As many operations of this tenant are pending as may be; try again when some have begun."""
+
+    code = "too_many_pending"
 
 
 class Unavailable(OutlastError):

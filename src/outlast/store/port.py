@@ -230,6 +230,9 @@ class OperationStore(Protocol):
         beginning after `after_tenant`. Within a tenant higher priority goes first, then older.
         """
 
+    async def count_pending(self, tenant: str, limit: int) -> int:
+        """How many operations of the tenant are pending; `limit` if there are more."""
+
     async def renew(self, worker: str, held: Sequence[Held], lease_seconds: float) -> list[Renewal]:
         """Extend leases, in one transaction. A lease that is not held stays lost.
 

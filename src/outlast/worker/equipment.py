@@ -1,6 +1,6 @@
 """What all attempts of a worker share, and the ports of what it does not know the inside of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,7 @@ from outlast.engine.preparing import Preparer
 from outlast.executors.port import Executor
 from outlast.operations.kind import CatalogWrite, Kind
 from outlast.operations.model import Operation
-from outlast.settings import Limits, Recovery
+from outlast.settings import Limits, Recovery, Sharing
 from outlast.store.port import Store
 from outlast.worker.sink import AttemptFiles
 
@@ -64,7 +64,10 @@ class PartialSource(Protocol):
 
 
 class Equipment(msgspec.Struct, frozen=True, kw_only=True):
-    """What all attempts of a worker share. `modules` says which module has which kind."""
+    """What all attempts of a worker share. `modules` says which module has which kind.
+
+    `sharing` gives the rules that hold at present, by the ids of tenants.
+    """
 
     store: Store
     kinds: Mapping[str, Kind]
@@ -78,3 +81,4 @@ class Equipment(msgspec.Struct, frozen=True, kw_only=True):
     secrets: SecretSource | None = None
     limits: Limits
     recovery: Recovery
+    sharing: Callable[[], Sharing] = Sharing

@@ -30,17 +30,24 @@ class Worker:
     """Runs operations in at most `slots` attempts at once.
 
     `name` must be unique among all processes that ever share the store. `open_store` gives a
-    second, unopened store for the thread that renews leases.
+    second, unopened store for the thread that renews leases. `kinds` are those of the equipment
+    that it claims; None: all.
     """
 
     def __init__(
-        self, equipment: Equipment, open_store: Callable[[], Store], *, name: str, slots: int
+        self,
+        equipment: Equipment,
+        open_store: Callable[[], Store],
+        *,
+        name: str,
+        slots: int,
+        kinds: frozenset[str] | None = None,
     ) -> None:
         self._equipment = equipment
         self._store = equipment.store.operations
         self._keeper = LeaseKeeper(open_store, name, equipment.recovery)
         self._claim = Claim(
-            kinds=frozenset(equipment.kinds),
+            kinds=frozenset(equipment.kinds) if kinds is None else kinds,
             worker=name,
             limit=slots,
             lease_seconds=equipment.recovery.lease_seconds,
@@ -85,13 +92,19 @@ class Worker:
         self._look.clear()
         if free > 0:
             claimed_at = time.monotonic()
+            claim = msgspec.structs.replace(
+                self._claim, limit=free, sharing=self._equipment.sharing()
+            )
             try:
-                claimed = await self._store.claim(msgspec.structs.replace(self._claim, limit=free))
+                claimed = await self._store.claim(claim)
             except OutlastError as error:
                 logger.warning("nothing can be claimed: %s", error)
                 claimed = []
             for operation in claimed:
                 self._begin(operation, claimed_at)
+            if claimed:
+                last = claimed[-1].tenant
+                self._claim = msgspec.structs.replace(self._claim, after_tenant=last)
             if len(claimed) == free:
                 return
         await self._wait(LOOK_SECONDS)

@@ -62,6 +62,10 @@ KIND_RUNNING: Final = (
     " WHERE lease_expires_at IS NOT NULL AND kind = asked.kind)"
     " FROM unnest($1::text[]) AS asked (kind)"
 )
+PENDING: Final = (
+    "SELECT count(*) FROM (SELECT 1 FROM operations WHERE tenant = $1 AND state = 'pending'"
+    " LIMIT $2) AS pending"
+)
 _NEXT_AT: Final = (
     "SELECT scope, name, next_at FROM rates"
     " JOIN unnest($1::text[], $2::text[]) AS asked (scope, name) USING (scope, name)"

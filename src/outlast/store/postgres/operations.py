@@ -25,6 +25,7 @@ from outlast.store.postgres import chores, claiming, history, lists
 from outlast.store.postgres.catalog import write_all
 from outlast.store.postgres.creating import BY_ALIAS, BY_IDEMPOTENCY_KEY, create
 from outlast.store.postgres.notices import Notices
+from outlast.store.postgres.pruning import Pruner
 from outlast.store.postgres.reading import Reader
 from outlast.store.postgres.transaction import SELECT, Transaction
 from outlast.store.postgres.writer import Writer, first
@@ -32,15 +33,17 @@ from outlast.store.rows import event_from_row, from_row
 
 _BY_IDS: Final = f"{SELECT} WHERE id = ANY($1::text[])"
 _BY_ALIASES: Final = BY_ALIAS.replace("alias = $2", "alias = ANY($2::text[])")
-_PRUNED_AT_ONCE: Final = 100
 
 
 class PostgresOperations:
     """Operations in PostgreSQL."""
 
-    def __init__(self, writer: Writer, reader: Reader, notices: Notices, clock: Clock) -> None:
+    def __init__(
+        self, writer: Writer, reader: Reader, pruner: Pruner, notices: Notices, clock: Clock
+    ) -> None:
         self._writer = writer
         self._reader = reader
+        self._pruner = pruner
         self._notices = notices
         self._clock = clock
 
@@ -100,6 +103,10 @@ class PostgresOperations:
                 return claimed
         return []
 
+    async def count_pending(self, tenant: str, limit: int) -> int:
+        """See OperationStore."""
+        return int(await self._reader.value(claiming.PENDING, tenant, limit))
+
     async def renew(self, worker: str, held: Sequence[Held], lease_seconds: float) -> list[Renewal]:  # noqa: ARG002  the token alone is the right
         """See OperationStore."""
         wishes = [chores.Renewing(each, lease_seconds) for each in held]
@@ -114,15 +121,8 @@ class PostgresOperations:
         return reaped
 
     async def prune(self, limit: int) -> int:
-        """See OperationStore. In small transactions, so that others get their turn between."""
-        pruned = 0
-        while pruned < limit and await self._reader.value(chores.MAY_PRUNE, self._clock()):
-            size = min(limit - pruned, _PRUNED_AT_ONCE)
-            gone = first(await self._writer.submit(chores.prune, [size]))
-            if not gone:
-                break
-            pruned += gone
-        return pruned
+        """See OperationStore."""
+        return await self._pruner.prune(limit)
 
     async def prune_audit(self, before: int, limit: int) -> int:
         """See OperationStore."""

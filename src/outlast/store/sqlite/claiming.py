@@ -50,6 +50,10 @@ KIND_RUNNING: Final = (
     "SELECT count(*) FROM operations INDEXED BY operations_by_lease_expiry"
     " WHERE lease_expires_at > 0 AND kind = ?"
 )
+PENDING: Final = (
+    "SELECT count(*) FROM (SELECT 1 FROM operations INDEXED BY operations_by_state"
+    " WHERE tenant = ? AND state = 'pending' LIMIT ?)"
+)
 _NEXT_AT: Final = "SELECT next_at FROM rates WHERE scope = ? AND name = ?"
 _SET_NEXT_AT: Final = "REPLACE INTO rates (scope, name, next_at) VALUES (?, ?, ?)"
 KEY_IS_RUNNING: Final = (

@@ -27,7 +27,7 @@ from outlast.store.port import (
 from outlast.store.rows import from_row
 from outlast.store.sqlite import chores, claiming, history, lists
 from outlast.store.sqlite.catalog import write_all
-from outlast.store.sqlite.connections import Readers
+from outlast.store.sqlite.connections import Readers, fetch_all
 from outlast.store.sqlite.creating import BY_ALIAS, BY_IDEMPOTENCY_KEY, create
 from outlast.store.sqlite.transaction import SELECT, Transaction, with_documents
 from outlast.store.sqlite.wakeup import Notices
@@ -84,6 +84,12 @@ class SqliteOperations:
             if claimed or not are_more:
                 return claimed
         return []
+
+    async def count_pending(self, tenant: str, limit: int) -> int:
+        """See OperationStore."""
+        sql = claiming.PENDING
+        ((count,),) = await self._readers.read(fetch_all, sql, (tenant, limit))
+        return int(count)
 
     async def renew(self, worker: str, held: Sequence[Held], lease_seconds: float) -> list[Renewal]:  # noqa: ARG002  the token alone is the right
         """See OperationStore."""
