@@ -13,10 +13,12 @@ from outlast.app.objects import check_folders, open_objects
 from outlast.clock import system_clock
 from outlast.datafolder import DataFolder
 from outlast.engine.chores import Chores
+from outlast.engine.sharing import Shares
 from outlast.executors.calls import Sandbox
 from outlast.executors.launching import Launcher
 from outlast.operations.errors import OutlastError
 from outlast.outbound import gate_of
+from outlast.processes import keep_running
 from outlast.resources.chat_log import Keeper
 from outlast.resources.configured import ConfiguredStore
 from outlast.resources.databases import DatabaseCollector, DatabasePublisher
@@ -58,6 +60,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     preparers: Preparers
     keyring: Keyring
     secrets: Secrets
+    shares: Shares
 
     def publisher(self) -> Publisher:
         """What publishes dataset versions."""
@@ -226,6 +229,9 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
     preparers = Preparers(installed, launcher)
     await preparers.open()
     stack.push_async_callback(preparers.close)
+    shares = Shares(store.catalog, settings.sharing)
+    await shares.learn()
+    keep_running(stack, shares.keep_learning())
     return Foundation(
         settings=settings,
         installed=installed,
@@ -244,6 +250,7 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
             environment=os.environ,
             now=store.operations.now,
         ),
+        shares=shares,
     )
 
 

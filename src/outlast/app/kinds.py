@@ -68,6 +68,22 @@ def install_kinds(settings: Settings) -> Installed:
     return Installed(kinds, modules)
 
 
+def kinds_to_claim(settings: Settings, installed: Installed) -> frozenset[str]:
+    """The kinds that a worker of these settings runs. Raises SettingsError if there are none."""
+    unknown = sorted(set(settings.claim_kinds) - installed.kinds.keys())
+    if unknown:
+        raise SettingsError(f"claim_kinds: there is no kind {unknown[0]} here")
+    ours = settings.worker_labels.items()
+    kinds = frozenset(
+        kind
+        for kind in settings.claim_kinds or installed.kinds
+        if settings.sharing.of_kind(kind).labels.items() <= ours
+    )
+    if not kinds:
+        raise SettingsError("this worker has the labels of none of its kinds: it would run nothing")
+    return kinds
+
+
 class Preparers:
     """Our own kinds prepare in this process, those of `--kinds` in a child that can be killed.
 

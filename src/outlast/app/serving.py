@@ -13,7 +13,7 @@ import msgspec
 
 from outlast.app.foundation import Foundation, lay_foundation
 from outlast.app.inference import load_redact, open_chat_log, open_relay
-from outlast.app.kinds import install_kinds
+from outlast.app.kinds import install_kinds, kinds_to_claim
 from outlast.app.objects import check_objects
 from outlast.datafolder import DataFolder
 from outlast.engine import Engine, Hub, Principal, Role
@@ -59,7 +59,9 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises SettingsError and DataFolderInUse."""
     # What is wrong with either is told before anything is touched.
-    install_kinds(settings)
+    installed = install_kinds(settings)
+    if settings.workers:
+        kinds_to_claim(settings, installed)
     load_redact(settings)
     folder = DataFolder(settings.data)
     folder.make()
@@ -133,6 +135,7 @@ def _parts(
         limits=settings.limits,
         retention=settings.retention,
         preparer=foundation.preparers,
+        sharing=foundation.shares.current,
     )
     return Parts(
         engine=engine,

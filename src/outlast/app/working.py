@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from outlast.app.foundation import Foundation, lay_foundation, open_store
+from outlast.app.kinds import kinds_to_claim
 from outlast.datafolder import DataFolder
 from outlast.executors.inline import InlineExecutor
 from outlast.executors.port import Executor
@@ -49,6 +50,7 @@ async def run_worker(
             lambda: open_store(settings),
             name=name,
             slots=settings.workers,
+            kinds=kinds_to_claim(settings, foundation.installed),
         )
         keep_running(stack, foundation.chores().run())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
@@ -128,6 +130,7 @@ def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipm
         secrets=foundation.secrets,
         limits=foundation.settings.limits,
         recovery=foundation.settings.recovery,
+        sharing=foundation.shares.current,
     )
 
 

@@ -48,6 +48,19 @@ _EXAMPLES = (
 @click.option("--workers", type=int, help="How many operations run at once; 0: none run here.")
 @click.option("--kinds", multiple=True, help="A module with a list named kinds; repeatable.")
 @click.option(
+    "--kind",
+    "claim_kinds",
+    multiple=True,
+    help="A kind that the worker shall run, and no others; repeatable.",
+)
+@click.option(
+    "--label",
+    "worker_labels",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="What the worker has, for kinds that ask for it; repeatable.",
+)
+@click.option(
     "--settings",
     "settings_file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -72,6 +85,8 @@ def serve(
     *,
     database: str | None,
     kinds: tuple[str, ...],
+    claim_kinds: tuple[str, ...],
+    worker_labels: tuple[str, ...],
     profiles: tuple[str, ...],
     settings_file: Path | None,
     as_json: bool,
@@ -89,7 +104,12 @@ def serve(
     from outlast.datafolder import DataFolderInUse  # noqa: PLC0415
     from outlast.settings import load_settings  # noqa: PLC0415
 
-    repeated = {"kinds": kinds or None, "profiles": profiles or None}
+    repeated = {
+        "kinds": kinds or None,
+        "claim_kinds": claim_kinds or None,
+        "worker_labels": worker_labels or None,
+        "profiles": profiles or None,
+    }
     given = {**flags, **repeated, "database": database}
     settings = load_settings(given, os.environ, settings_file)
     processes.configure_logging()

@@ -21,6 +21,10 @@ _EXAMPLES = (
         "outlast worker --settings /etc/outlast.toml --kinds thumbnails.kinds",
     ),
     (
+        "Only fine-tuning, on a host with a GPU",
+        "outlast worker --settings /etc/outlast.toml --kind fine_tuning --label gpu=a100",
+    ),
+    (
         "Up to 64 attempts on the nodes of a Ray cluster",
         "outlast worker --workers 64 --executor ray --ray-address 10.0.0.5:6379",
     ),
@@ -38,6 +42,19 @@ _EXAMPLES = (
 )
 @click.option("--workers", type=int, help="How many operations run here at once; 4 if not set.")
 @click.option("--kinds", multiple=True, help="A module with a list named kinds; repeatable.")
+@click.option(
+    "--kind",
+    "claim_kinds",
+    multiple=True,
+    help="A kind that the worker shall run, and no others; repeatable.",
+)
+@click.option(
+    "--label",
+    "worker_labels",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="What the worker has, for kinds that ask for it; repeatable.",
+)
 @click.option(
     "--executor",
     type=click.Choice(["subprocess", "ray"]),
@@ -63,6 +80,8 @@ def worker(
     *,
     database: str | None,
     kinds: tuple[str, ...],
+    claim_kinds: tuple[str, ...],
+    worker_labels: tuple[str, ...],
     settings_file: Path | None,
     as_json: bool,
     **flags: Any,
@@ -81,7 +100,12 @@ def worker(
     from outlast import app, processes  # noqa: PLC0415
     from outlast.settings import load_settings  # noqa: PLC0415
 
-    given = {**flags, "kinds": kinds or None, "database": database}
+    repeated = {
+        "kinds": kinds or None,
+        "claim_kinds": claim_kinds or None,
+        "worker_labels": worker_labels or None,
+    }
+    given = {**flags, **repeated, "database": database}
     settings = load_settings(given, os.environ, settings_file)
     processes.configure_logging()
     screen = Screen(is_json=as_json)
