@@ -139,14 +139,17 @@ def _unpacked(file: LocalFile, workdir: Path, allowance: Allowance) -> Iterator[
         return
     plain = workdir / "unpacked"
     try:
-        with gzip.open(path) as source, plain.open("wb") as target:
+        _unpack(path, plain, allowance)
+        yield plain
+    finally:
+        plain.unlink(missing_ok=True)
+
+
+def _unpack(packed: Path, plain: Path, allowance: Allowance) -> None:
+    try:
+        with gzip.open(packed) as source, plain.open("wb") as target:
             while chunk := source.read(_CHUNK_BYTES):
                 allowance.take(len(chunk))
                 target.write(chunk)
     except _GZIP_ERRORS as error:
-        plain.unlink(missing_ok=True)
         raise Invalid(f"this is not a readable gzip file: {error}") from error
-    try:
-        yield plain
-    finally:
-        plain.unlink()
