@@ -13,6 +13,9 @@ from outlast.store.port import OperationStore
 
 _BATCH = 200
 _PRUNE_SECONDS = 60.0
+_PRUNED_AT_ONCE = 100
+_RESTS = 2.0
+"""How long pruning rests after each batch, as a multiple of the time that the batch took."""
 _RENEWALS = 1.5
 _NOBODY = "-"
 
@@ -36,26 +39,38 @@ class Chores:
         self._audit_kept = int((retention or Retention()).audit_days * 86_400 * SECOND)
 
     async def run(self) -> None:
-        """Reap about every `reap_seconds`, prune once a minute, for ever."""
-        prune_in = 0.0
+        """Reap about every `reap_seconds`, prune once a minute, for ever.
+
+        Neither waits for the other: to prune millions takes minutes, and leases run out meanwhile.
+        """
+        async with asyncio.TaskGroup() as chores:
+            chores.create_task(self._repeat(self._reap_once, self._reap_seconds))
+            chores.create_task(self._repeat(self._prune_once, _PRUNE_SECONDS, at_once=True))
+
+    async def _repeat(
+        self, chore: Callable[[], Awaitable[None]], seconds: float, *, at_once: bool = False
+    ) -> None:
+        # Spread out, so that many processes do not all look at the same moment.
+        pause = self._reap_seconds if at_once else seconds
         while True:
-            # Spread out, so that many processes do not all look at the same moment.
-            pause = self._reap_seconds * random.uniform(0.5, 1.0)  # noqa: S311  not a secret
-            await asyncio.sleep(pause)
-            prune_in -= pause
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
+            pause = seconds
             try:
-                if await self._may_reap():
-                    await self.reap()
-                if prune_in <= 0:
-                    prune_in = _PRUNE_SECONDS
-                    await self.prune()
-                    await self.prune_audit()
-                self._seen_at = time.monotonic()
+                await chore()
             except Unavailable as error:
                 logger.warning("chores wait for the store: %s", error)
             except Exception:
                 # An edge: chores that ended would never be missed, until leases expire unreaped.
                 logger.exception("a chore failed")
+
+    async def _reap_once(self) -> None:
+        if await self._may_reap():
+            await self.reap()
+        self._seen_at = time.monotonic()
+
+    async def _prune_once(self) -> None:
+        await self.prune()
+        await self.prune_audit()
 
     async def _may_reap(self) -> bool:
         """Look whether the store is there, and whether it has been for long enough."""
@@ -94,9 +109,10 @@ class Chores:
     async def _in_batches(self, prune: Callable[[int], Awaitable[int]]) -> int:
         gone = 0
         while True:
-            pruned = await prune(_BATCH)
+            began = time.monotonic()
+            pruned = await prune(_PRUNED_AT_ONCE)
             gone += pruned
-            if pruned < _BATCH:
+            if pruned < _PRUNED_AT_ONCE:
                 return gone
-            # Between batches others write.
-            await asyncio.sleep(0)
+            # There is no hurry, and others write: most of the time is theirs.
+            await asyncio.sleep(_RESTS * (time.monotonic() - began))

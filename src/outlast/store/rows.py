@@ -122,6 +122,11 @@ def document(operation: Operation, name: str) -> bytes | None:
     return value if value is None or type(value) is bytes else _encode(value)
 
 
+def labels_from_row(labels: bytes | None) -> dict[str, str]:
+    """The labels behind the column of that name."""
+    return _NO_LABELS if labels is None else _decode_labels(labels)
+
+
 def from_row(row: Row) -> Operation:
     """The operation that `to_row` made these values of. A spec that is None reads as empty."""
     fields: dict[str, Any] = dict(zip(_PLAIN, row, strict=False))
@@ -130,7 +135,7 @@ def from_row(row: Row) -> Operation:
     ]
     return Operation(
         state=_STATES[state],
-        labels=_NO_LABELS if labels is None else _decode_labels(labels),
+        labels=labels_from_row(labels),
         lease=None if token is None else Lease(token=token, worker=worker, expires_at=expires_at),
         spec=b"" if spec is None else spec,
         checkpoint=checkpoint,

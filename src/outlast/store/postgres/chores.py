@@ -1,4 +1,4 @@
-"""What keeps a store in order: renewing, reaping, pruning, deleting."""
+"""What keeps a store in order: renewing, reaping, deleting."""
 # ruff: noqa: S608  statements are put together from constants; values are always bound
 
 from collections.abc import Sequence
@@ -28,14 +28,10 @@ PASSED_DEADLINES: Final = (
     f"{SELECT} WHERE deadline_at <= $1 AND state = 'pending' ORDER BY deadline_at LIMIT $2"
     " FOR UPDATE SKIP LOCKED"
 )
-EXPIRED_OPERATIONS: Final = (
-    f"{SELECT} WHERE expire_at <= $1 ORDER BY expire_at LIMIT $2 FOR UPDATE SKIP LOCKED"
-)
 MAY_REAP: Final = (
     "SELECT EXISTS (SELECT 1 FROM operations WHERE lease_expires_at <= $1)"
     " OR EXISTS (SELECT 1 FROM operations WHERE deadline_at <= $1 AND state = 'pending')"
 )
-MAY_PRUNE: Final = "SELECT EXISTS (SELECT 1 FROM operations WHERE expire_at <= $1)"
 _DELETE_LABELS: Final = (
     "DELETE FROM labels l USING unnest($1::text[], $2::text[], $3::text[], $4::text[])"
     " AS d(tenant, key, value, id) WHERE l.tenant = d.tenant AND l.key = d.key"
@@ -102,16 +98,6 @@ async def _reap(transaction: Transaction, limit: int) -> list[Operation]:
     return list(reaped.values())
 
 
-async def prune(transaction: Transaction, limits: Sequence[int]) -> list[int]:
-    """For each limit: delete operations past their retention; how many."""
-    counts = []
-    for limit in limits:
-        expired = await _select(transaction, EXPIRED_OPERATIONS, limit)
-        await _delete(transaction, expired)
-        counts.append(len(expired))
-    return counts
-
-
 async def delete(
     transaction: Transaction, wishes: Sequence[Deleting]
 ) -> list[Operation | OutlastError]:
@@ -130,7 +116,7 @@ async def delete(
         elif not operation.state.is_terminal:
             answers.append(NotTerminal())
         else:
-            await _delete(transaction, [operation])
+            await _delete(transaction, operation)
             transaction.audit(wish.tenant, wish.audit, operation.id)
             answers.append(operation)
     return answers
@@ -143,15 +129,19 @@ async def _select(transaction: Transaction, sql: str, limit: int) -> Sequence[Op
     return transaction.remember(await transaction.connection.fetch(sql, transaction.now, limit))
 
 
-async def _delete(transaction: Transaction, operations: Sequence[Operation]) -> None:
-    if not operations:
-        return
-    # They may have got events in this very transaction.
+async def _delete(transaction: Transaction, operation: Operation) -> None:
+    # It may have got events in this very transaction.
     await transaction.flush()
-    ids = [operation.id for operation in operations]
+    labels = [(operation.tenant, *label, operation.id) for label in operation.labels.items()]
+    await delete_operations(transaction, [operation.id], labels)
+
+
+async def delete_operations(
+    transaction: Transaction, ids: Sequence[str], labels: Sequence[tuple[str, ...]]
+) -> None:
+    """Delete operations that are locked, with all that is theirs; `labels` are rows of theirs."""
     for sql in _DELETE_PARTS:
         await transaction.connection.execute(sql, ids)
-    labels = [(o.tenant, key, value, o.id) for o in operations for key, value in o.labels.items()]
     if labels:
         await transaction.connection.execute(_DELETE_LABELS, *zip(*labels, strict=True))
     await transaction.connection.execute(_DELETE, ids)

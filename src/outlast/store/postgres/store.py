@@ -15,6 +15,7 @@ from outlast.store.postgres.migrate import FOLDER, migrate
 from outlast.store.postgres.notices import Notices
 from outlast.store.postgres.operations import PostgresOperations
 from outlast.store.postgres.outage import OUTAGE_SECONDS
+from outlast.store.postgres.pruning import Pruner
 from outlast.store.postgres.reading import Reader
 from outlast.store.postgres.refusals import refusal_for
 from outlast.store.postgres.timekeeping import CLOCK, SYNC_SECONDS, DatabaseClock
@@ -95,7 +96,8 @@ class PostgresStore:
         reader = Reader(connections)
         writer = Writer(connections, self._clock, self._notices)
         self._writer = writer
-        self._operations = PostgresOperations(writer, reader, self._notices, self._clock)
+        pruner = Pruner(connections, self._clock, self._notices)
+        self._operations = PostgresOperations(writer, reader, pruner, self._notices, self._clock)
         self._catalog = PostgresCatalog(writer, reader)
         self._syncing = asyncio.create_task(self._keep_in_sync())
 
