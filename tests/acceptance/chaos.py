@@ -1,6 +1,10 @@
 """Kills server, worker, guards and children with -9 at random, and looks for broken promises.
 
     python tests/acceptance/chaos.py --kills 200 [--seed N] [--seconds 900] [--keep]
+    python tests/acceptance/chaos.py --database postgres --kills 100 --database-restarts 20
+
+On PostgreSQL there are two servers with a worker each, and two workers more, and the database
+itself is restarted under them, in immediate mode: without a checkpoint, and no session is told.
 
 Clients create operations over HTTP (with an idempotency key, and again when the connection breaks),
 cancel some and look at others. Half of the kills are aimed: they fall within 50 ms of a write. When
@@ -33,12 +37,16 @@ from chaos_checker import TERMINAL, Evidence, Glance, Line, Violation
 from chaos_installation import SHORT_RECOVERY, Installation
 from process_table import Process
 
+sys.path.append(str(Path(__file__).parent.parent / "support"))
+from own_postgres import OwnPostgres
+
 CLIENTS = 6
 OPEN_MAX = 8
 AIMED_SHARE = 0.5
 AIM_SECONDS = 0.05
 PAUSE_SECONDS_MAX = 1.5
 PATIENCE_SECONDS = 6.0
+RESTART_PAUSE_SECONDS = (0.5, 3.0)
 CANCEL_SHARE = 0.008
 RECOVERY_ROUNDS = 3
 VICTIMS = {"child": 34, "worker": 20, "server": 20, "guard": 16, "grandchild": 10}
@@ -76,13 +84,23 @@ class Report:
     recoveries: dict[str, list[float]] = field(default_factory=dict)
     near_writes: int = 0
     resends: int = 0
+    restarts: int = 0
+    refusals: int = 0
 
 
 class Round:
-    """Some kills on one installation."""
+    """Some kills on one installation, and restarts of its database."""
 
     def __init__(
-        self, installation: Installation, title: str, seed: int, kills: int, seconds: float
+        self,
+        installation: Installation,
+        title: str,
+        seed: int,
+        *,
+        kills: int,
+        seconds: float,
+        database: OwnPostgres | None = None,
+        restarts: int = 0,
     ) -> None:
         self.installation = installation
         self.title = title
@@ -90,6 +108,10 @@ class Round:
         self.evidence = Evidence()
         self.kills: list[Kill] = []
         self.resends = 0
+        self.restarts = 0
+        self.refusals = 0
+        self._database = database
+        self._wanted_restarts = restarts
         self._random = random.Random(seed)
         self._wanted = kills
         self._seconds = seconds
@@ -98,8 +120,8 @@ class Round:
         self._open: set[str] = set()
         self._seen: dict[tuple[int, int], Process] = {}
         self._stopping = False
+        self._turns = itertools.count()
         self._http = httpx.AsyncClient(
-            base_url=installation.url,
             timeout=httpx.Timeout(10, connect=2),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=0),
         )
@@ -117,7 +139,7 @@ class Round:
             tail = asyncio.create_task(self._follow_outside())
             clients = [asyncio.create_task(self._client(one)) for one in range(CLIENTS)]
             watcher = asyncio.create_task(self._watch())
-            await self._kill_all()
+            await asyncio.gather(self._kill_all(), self._restart_database())
             self._stopping = True
             await asyncio.gather(*clients, watcher)
             await self._await_ends()
@@ -141,6 +163,8 @@ class Round:
             recoveries=recoveries(self.kills, self.evidence.lines),
             near_writes=self._near_writes(),
             resends=self.resends,
+            restarts=self.restarts,
+            refusals=self.refusals,
         )
 
     # What an init system would do.
@@ -150,6 +174,7 @@ class Round:
             server = self.installation.server
             if server is not None and server.poll() is not None:
                 self.installation.start()
+            self.installation.start_others()
             await asyncio.sleep(0.02)
 
     # What clients do.
@@ -181,33 +206,25 @@ class Round:
                 "key": chance.choice(["red", "blue"]) if kind == "chaos_keyed" else None,
             },
         }
-        while True:
-            answer = await self._send("POST", "/v1/operations", key=key, json=body)
-            if answer.status_code in {200, 202}:
-                created = answer.json()
-                self.evidence.acknowledged.append((key, created["id"]))
-                self._open.add(created["id"])
-                if chance.random() < 0.15:
-                    # A client that did not see the answer asks again.
-                    again = await self._send("POST", "/v1/operations", key=key, json=body)
-                    if again.status_code in {200, 202}:
-                        self.evidence.acknowledged.append((key, again.json()["id"]))
-                return str(created["id"])
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                raise RuntimeError(f"create: {answer.status_code} {answer.text}")
-            await asyncio.sleep(0.2)
+        answer = await self._send("POST", "/v1/operations", key=key, json=body)
+        if answer.status_code not in {200, 202}:
+            raise RuntimeError(f"create: {answer.status_code} {answer.text}")
+        created = answer.json()
+        self.evidence.acknowledged.append((key, created["id"]))
+        self._open.add(created["id"])
+        if chance.random() < 0.15:
+            # A client that did not see the answer asks again.
+            again = await self._send("POST", "/v1/operations", key=key, json=body)
+            if again.status_code in {200, 202}:
+                self.evidence.acknowledged.append((key, again.json()["id"]))
+        return str(created["id"])
 
     async def _cancel(self, operation_id: str) -> None:
-        while True:
-            answer = await self._send("POST", f"/v1/operations/{operation_id}/cancel")
-            if answer.status_code in {200, 202}:
-                self.evidence.cancelled.add(operation_id)
-                return
-            if answer.status_code == httpx.codes.CONFLICT:
-                return
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                raise RuntimeError(f"cancel: {answer.status_code} {answer.text}")
-            await asyncio.sleep(0.2)
+        answer = await self._send("POST", f"/v1/operations/{operation_id}/cancel")
+        if answer.status_code in {200, 202}:
+            self.evidence.cancelled.add(operation_id)
+        elif answer.status_code != httpx.codes.CONFLICT:
+            raise RuntimeError(f"cancel: {answer.status_code} {answer.text}")
 
     async def _watch(self) -> None:
         chance = random.Random(f"{self.seed}-watcher")
@@ -239,21 +256,28 @@ class Round:
     async def _send(
         self, method: str, path: str, *, key: str | None = None, **more: Any
     ) -> httpx.Response:
-        """Send until there is an answer, whatever happens to the server meanwhile."""
+        """Send until there is an answer, whatever happens to server and database meanwhile."""
         headers = {} if key is None else {"Idempotency-Key": key}
+        urls = self.installation.urls
         ends_at = time.monotonic() + 120
         for tries in itertools.count():
             if method == "POST":
                 self._wrote(_now())
             try:
-                answer = await self._http.request(method, path, headers=headers, **more)
+                url = urls[next(self._turns) % len(urls)]
+                answer = await self._http.request(method, url + path, headers=headers, **more)
             except httpx.TransportError:
                 if time.monotonic() > ends_at:
                     raise
                 self.resends += tries == 0
                 await asyncio.sleep(0.05)
             else:
-                return answer
+                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    return answer
+                if time.monotonic() > ends_at:
+                    raise RuntimeError(f"still unavailable: {answer.text}")
+                self.refusals += 1
+                await asyncio.sleep(0.2)
         raise AssertionError
 
     # Kills.
@@ -268,6 +292,15 @@ class Round:
                 if aimed:
                     await self._until_write()
                 self._kill_one(victim, aimed=aimed)
+
+    async def _restart_database(self) -> None:
+        chance = random.Random(f"{self.seed}-database")
+        while self._database is not None and self.restarts < self._wanted_restarts:
+            await asyncio.sleep(chance.uniform(*RESTART_PAUSE_SECONDS))
+            if chance.random() < AIMED_SHARE:
+                await self._until_write()
+            await asyncio.to_thread(self._database.restart)
+            self.restarts += 1
 
     async def _until_there(self, victim: str) -> bool:
         ends_at = time.monotonic() + PATIENCE_SECONDS
@@ -387,9 +420,11 @@ def tell(report: Report) -> str:
         ("seconds", f"{report.seconds:.0f}"),
         ("kills", f"{len(report.kills)} ({_counts(victims)})"),
         ("  within 50 ms of a write", str(report.near_writes)),
+        ("database restarts", str(report.restarts)),
         ("operations", f"{len(evidence.operations)} ({_counts(ends)})"),
         ("  failures", _counts(failures) or "none"),
         ("  acknowledged, resent", f"{len(evidence.acknowledged)}, {report.resends}"),
+        ("  told 503, and came again", str(report.refusals)),
         ("  cancels acknowledged", str(len(evidence.cancelled))),
         ("attempts", f"{attempts}, outside lines {len(evidence.lines)}"),
         ("lost", str(rules.pop("lost", 0) + rules.pop("unfinished", 0))),
@@ -428,22 +463,60 @@ def folder(*, keep: bool) -> Iterator[Path]:
             shutil.rmtree(path, ignore_errors=True)
 
 
-async def chaos(kills: int, seconds: float, seed: int, *, brief: bool, keep: bool) -> bool:
+@contextlib.contextmanager
+def own_database(*, is_wanted: bool) -> Iterator[OwnPostgres | None]:
+    """A PostgreSQL server, if wanted."""
+    if not is_wanted:
+        yield None
+        return
+    database = OwnPostgres()
+    try:
+        yield database.start()
+    finally:
+        database.remove()
+
+
+async def chaos(wanted: argparse.Namespace, seed: int) -> bool:
     """The rounds: short recovery numbers for most of the kills, the defaults for the rest."""
-    by_default = 0 if brief else min(20, kills // 10)
-    rounds = [("short recovery numbers", SHORT_RECOVERY, kills - by_default, seconds * 0.75)]
+    by_default = 0 if wanted.brief else min(20, wanted.kills // 10)
+    short = wanted.kills - by_default
+    rounds = [
+        ("short recovery numbers", SHORT_RECOVERY, short, wanted.seconds * 0.75, wanted.restarts)
+    ]
     if by_default:
-        rounds.append(("default recovery numbers", {}, by_default, seconds * 0.25))
+        rounds.append(("default recovery numbers", {}, by_default, wanted.seconds * 0.25, 0))
     honest = True
-    for title, recovery_table, count, limit in rounds:
-        with folder(keep=keep) as path:
+    for title, recovery_table, count, limit, restarts in rounds:
+        is_shared = wanted.database == "postgres"
+        with folder(keep=wanted.keep) as path, own_database(is_wanted=is_shared) as database:
             installation = Installation(path, dict(recovery_table))
-            report = await Round(installation, title, seed, count, limit).run()
+            if database is not None:
+                share(installation, database, brief=wanted.brief)
+            one = Round(
+                installation,
+                title,
+                seed,
+                kills=count,
+                seconds=limit,
+                database=database,
+                restarts=restarts,
+            )
+            report = await one.run()
             _say(tell(report))
-            if report.violations and keep:
+            if report.violations and wanted.keep:
                 _say(f"kept in {path}")
             honest = honest and not report.violations
     return honest
+
+
+def share(installation: Installation, database: OwnPostgres, *, brief: bool) -> None:
+    """Put the installation on the database, and more processes beside its server."""
+    installation.database = database.url()
+    installation.slots = 3
+    installation.add_worker()
+    if not brief:
+        installation.add_worker()
+        installation.add_server()
 
 
 def recover(*, keep: bool) -> bool:
@@ -465,15 +538,17 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=1200, help="at most so long")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
+    parser.add_argument("--database-restarts", type=int, default=0, dest="restarts", metavar="N")
     parser.add_argument("--brief", action="store_true", help="nothing with default settings")
     parser.add_argument("--keep", action="store_true", help="keep the data folders")
     wanted = parser.parse_args()
+    if wanted.restarts and wanted.database != "postgres":
+        parser.error("only a PostgreSQL server can be restarted: --database postgres")
     seed = secrets.randbelow(2**31) if wanted.seed is None else wanted.seed
     _say(f"seed {seed}")
-    honest = asyncio.run(
-        chaos(wanted.kills, wanted.seconds, seed, brief=wanted.brief, keep=wanted.keep)
-    )
-    in_time = wanted.brief or recover(keep=wanted.keep)
+    honest = asyncio.run(chaos(wanted, seed))
+    in_time = wanted.brief or wanted.database != "sqlite" or recover(keep=wanted.keep)
     sys.exit(0 if honest and in_time else 1)
 
 

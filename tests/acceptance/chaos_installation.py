@@ -1,4 +1,7 @@
-"""A server in a folder of its own: start it, find its processes, stop it, see that all are gone."""
+"""A server in a folder of its own: start it, find its processes, stop it, see that all are gone.
+
+On PostgreSQL there may be more of them beside it: `others`, each a command and what runs of it.
+"""
 
 import json
 import os
@@ -35,11 +38,13 @@ class Installation:
     marker: str = field(default_factory=lambda: secrets.token_hex(8))
     port: int = 0
     server: subprocess.Popen[bytes] | None = None
+    urls: list[str] = field(default_factory=list)
+    others: list["Other"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # The same one after each start, so that clients find the server again.
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
+        self.port = _free_port()
+        self.urls.append(self.url)
         table = "\n".join(f"{name} = {value}" for name, value in self.recovery.items())
         self.settings.write_text(f"[recovery]\n{table}\n")
 
@@ -88,7 +93,23 @@ class Installation:
         """Start a worker without a server, on the same database and data folder."""
         return self._start("worker")
 
-    def _start(self, *command: str) -> subprocess.Popen[bytes]:
+    def add_server(self) -> None:
+        """From now on there shall be one more server, with a worker and a data folder."""
+        port = _free_port()
+        self.urls.append(f"http://127.0.0.1:{port}")
+        self.others.append(Other(("serve", "--port", str(port), "--json"), self.folder / "data-2"))
+
+    def add_worker(self) -> None:
+        """From now on there shall be one more worker without a server."""
+        self.others.append(Other(("worker",), self.data))
+
+    def start_others(self) -> None:
+        """Start those of the others that do not run."""
+        for other in self.others:
+            if other.process is None or other.process.poll() is not None:
+                other.process = self._start(*other.command, data=other.data)
+
+    def _start(self, *command: str, data: Path | None = None) -> subprocess.Popen[bytes]:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("OUTLAST_")
         }
@@ -101,7 +122,8 @@ class Installation:
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "outlast", *command, "--data", str(self.data)),
+                    *(sys.executable, "-m", "outlast", *command),
+                    *("--data", str(self.data if data is None else data)),
                     *("--settings", str(self.settings), "--workers", str(self.slots)),
                     *("--kinds", "chaos_kinds"),
                 ],
@@ -135,8 +157,11 @@ class Installation:
         """SIGTERM, wait for the end, and return the exit status. SIGKILL if it takes too long."""
         if self.server is None:
             raise RuntimeError("there is no server")
-        self.server.terminate()
+        for process in self._roots():
+            process.terminate()
         try:
+            for process in self._roots():
+                process.wait(seconds)
             return self.server.wait(seconds)
         except subprocess.TimeoutExpired:
             self.server.kill()
@@ -154,17 +179,16 @@ class Installation:
         found: dict[str, list[Process]] = {
             "server": [], "worker": [], "guard": [], "child": [], "grandchild": [],
         }  # fmt: skip
-        if self.server is None or self.server.poll() is not None:
-            return found
-        root = process_table.find(self.server.pid)
-        if root is None:
-            return found
-        found["server"].append(root)
-        kinds = {root.pid: "server"}
-        for process in process_table.descendants(root.pid):
-            kind = _kind_of(process, kinds.get(process.parent, ""))
-            kinds[process.pid] = kind
-            found[kind].append(process)
+        for process in self._roots():
+            root = process_table.find(process.pid)
+            if root is None:
+                continue
+            kinds = {root.pid: "server" if " serve " in root.command else "worker"}
+            found[kinds[root.pid]].append(root)
+            for descendant in process_table.descendants(root.pid):
+                kind = _kind_of(descendant, kinds.get(descendant.parent, ""))
+                kinds[descendant.pid] = kind
+                found[kind].append(descendant)
         return found
 
     def survivors(self, seconds: float = 0) -> list[Process]:
@@ -185,18 +209,36 @@ class Installation:
         """The end of what was printed."""
         return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
 
+    def _roots(self) -> list[subprocess.Popen[bytes]]:
+        every = [self.server, *(other.process for other in self.others)]
+        return [process for process in every if process is not None and process.poll() is None]
+
     def clear(self) -> None:
         """Kill whatever is left of it."""
         for _ in range(100):
             alive = self.survivors()
-            if self.server is not None and self.server.poll() is None:
-                self.server.kill()
-                self.server.wait()
-            elif not alive:
+            for process in self._roots():
+                process.kill()
+                process.wait()
+            if not alive:
                 return
             for process in alive:
                 process_table.kill(process)
             time.sleep(0.02)
+
+
+@dataclass
+class Other:
+    """A process beside the server, and the data folder that it has."""
+
+    command: tuple[str, ...]
+    data: Path
+    process: subprocess.Popen[bytes] | None = None
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def _kind_of(process: Process, parent: str) -> str:

@@ -106,7 +106,9 @@ class Connections:
     async def open(self) -> None:
         """Make the first connection."""
         self._pool = await asyncpg.create_pool(
-            min_size=1,
+            # No floor: while the database is away only those connect who wait for it.
+            min_size=0,
+            init_size=1,
             max_size=_CONNECTIONS_MAX,
             connect=self.connect,
             init=self._greet,
@@ -158,8 +160,10 @@ class Connections:
         try:
             yield connection
         except Exception as error:
-            if isinstance(error, InDoubt) or is_away(error):
-                connection.terminate()
+            if is_away(error):
+                # One that is gone already has left the pool: then it refuses even this.
+                with contextlib.suppress(asyncpg.InterfaceError):
+                    connection.terminate()
             if needs_new_connections(error):
                 await pool.expire_connections()
             raise
