@@ -157,8 +157,12 @@ async def write_all(
     """
     if not writes:
         return []
-    async with transaction.connection.transaction():
-        written = [await _write(transaction, tenant, write, operation_id) for write in writes]
+    if len(writes) == 1:
+        # What is refused is refused before anything is written: there is nothing to take back.
+        written = [await _write(transaction, tenant, writes[0], operation_id)]
+    else:
+        async with transaction.connection.transaction():
+            written = [await _write(transaction, tenant, write, operation_id) for write in writes]
     return [resource for resource in written if resource is not None]
 
 
@@ -167,7 +171,9 @@ async def _write(
 ) -> Resource | None:
     connection = transaction.connection
     old = await _read(connection, f"{_BY_ID} FOR UPDATE", tenant, write.type, write.id)
-    namesake = await _read(connection, _BY_NAME, tenant, write.type, write.name)
+    namesake = None
+    if write.name and write.document is not None and (old is None or old.name != write.name):
+        namesake = await _read(connection, _BY_NAME, tenant, write.type, write.name)
     new = decide_write(
         write, old, namesake, tenant=tenant, operation_id=operation_id, now=transaction.now
     )
