@@ -149,6 +149,7 @@ kinds: Final = [
         prepare=prepare,
         run=run,
         secrets=("admin",),
+        cancel_grace_seconds=5,
         retry=RetryPolicy(attempts_max=5),
         description="Make a new, empty database.",
     )

@@ -4,6 +4,7 @@ import outlast.resources.datasets.frugal  # noqa: F401  # isort: skip  it must c
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from outlast.operations.errors import Fatal
 _MEMORY_LIMIT: Final = "1GiB"
 _SPILL_LIMIT: Final = "8GiB"
 _THREADS_MAX: Final = 2
+_HERE: Final = Path("/proc/self/cwd")
+_OUR_PATH: Final = re.compile(r"/proc/(self|\d+)/cwd/?")
 
 
 def make_file(path: Path) -> None:
@@ -40,7 +43,7 @@ def opened(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyCo
     with (
         failures(path.parent),
         contextlib.closing(
-            duckdb.connect(str(path), read_only=read_only, config=settings)
+            duckdb.connect(reachable(path), read_only=read_only, config=settings)
         ) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
@@ -57,8 +60,8 @@ def copying(source: Path, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         failures(target.parent),
         contextlib.closing(duckdb.connect(config=settings)) as connection,
     ):
-        connection.execute(f"ATTACH {_text(source)} AS before (READ_ONLY)")
-        connection.execute(f"ATTACH {_text(target)} AS database")
+        connection.execute(f"ATTACH {text(reachable(source))} AS before (READ_ONLY)")
+        connection.execute(f"ATTACH {text(reachable(target))} AS database")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         yield connection
@@ -88,6 +91,7 @@ def failures(workdir: Path) -> Iterator[None]:
         raise Fatal("out_of_memory", "this needs too much memory") from error
     except duckdb.Error as error:
         reason = str(error).strip().split("\n", 1)[0].replace(str(workdir.absolute()), "")
+        reason = _OUR_PATH.sub("", reason)
         raise Fatal("database_failed", reason[:500] or type(error).__name__) from error
 
 
@@ -96,5 +100,14 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+def text(value: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def reachable(path: Path) -> str:
+    """A path below the workdir as DuckDB can open it.
+
+    DuckDB makes it absolute, and a folder above may be closed to the user that the child is.
+    """
+    return str(path if path.is_absolute() or not _HERE.exists() else _HERE / path)

@@ -18,6 +18,7 @@ from outlast.operations.errors import Fatal, Retry
 from outlast.resources.databases.model import NewPostgresDatabase, PostgresPlace, postgres_name
 
 _CONNECT_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 1.0
 _CLEAN_SECONDS: Final = 3.0
 _PORT: Final = 5432
 _SCRAM_ITERATIONS: Final = 4096
@@ -105,7 +106,9 @@ async def connected(
         try:
             yield connection
         finally:
-            await connection.close(timeout=_CONNECT_SECONDS)
+            # What was done is done, whether or not the server says goodbye.
+            with contextlib.suppress(*_AWAY):
+                await connection.close(timeout=_CLOSE_SECONDS)
     except _AWAY as error:
         text = f"the PostgreSQL server cannot be reached: {type(error).__name__}"
         raise Retry(code="server_unreachable", message=text) from error

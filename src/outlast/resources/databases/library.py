@@ -249,20 +249,23 @@ def _check_free(document: DatabaseDocument, data_source_id: str) -> None:
 
 
 def _credentials(place: PostgresPlace, password: str) -> Credentials:
-    # A host that is a folder is one with a socket in it, which the URL names as a parameter.
-    is_folder = place.host.startswith("/")
-    host = "" if is_folder else f"[{place.host}]" if ":" in place.host else place.host
-    parameters = f"?host={quote(place.host, safe='')}" if is_folder else ""
     return Credentials(
         host=place.host,
         port=place.port,
         database=place.database,
         user=place.role,
         password=password,
-        url=(
-            f"postgresql://{place.role}:{password}@{host}:{place.port}/{place.database}{parameters}"
-        ),
+        url=f"postgresql://{place.role}:{password}@{_server(place)}",
     )
+
+
+def _server(place: PostgresPlace) -> str:
+    """What a URL says after the password."""
+    # A host that is a folder is one with a socket in it, which the URL names as a parameter.
+    if place.host.startswith("/"):
+        return f"/{place.database}?host={quote(place.host, safe='')}&port={place.port}"
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    return f"{host}:{place.port}/{place.database}"
 
 
 def _audit(principal: Principal, action: str, id: str, request_id: str | None) -> AuditEntry:
