@@ -52,6 +52,9 @@ def shown(name, value):
         return WORDS[value]
     if isinstance(value, dict):
         return WORDS[tuple(value)]
+    if isinstance(value, msgspec.Struct):
+        assert not any(msgspec.structs.astuple(value)), f"{name} has defaults of its own"
+        return WORDS[None]
     if isinstance(value, str | Path):
         return f"`{value}`"
     for suffix, show in MEASURES.items():
@@ -73,7 +76,8 @@ def all_settings():
 
 def documented_settings():
     found = {}
-    for heading in ("Settings", "Limits", "Retention", "Recovery times", "Elsewhere"):
+    headings = ("Settings", "Limits", "Retention", "Recovery times", "Elsewhere")
+    for heading in (*headings, "Fairness and limits"):
         for name, default, *_ in rows(section("operations-guide", heading)):
             found[name.strip("`")] = default
     return found
