@@ -10,8 +10,14 @@ from msgspec import UNSET, UnsetType
 from outlast.dialects.gooddata.lists import Item, Links, Listed, Window, listed
 
 PIPE_TABLE: Final = "pipeTable"
+POLLING_SECONDS: Final = 300
+"""How often a table looks for new files that is not told how often: none, and 0, ask for it."""
+
 POLLED_NEVER: Final = 0
-"""The interval that is shown of a table that is loaded once, and that asks for one."""
+"""What is shown of a table that was made natively, and is loaded once."""
+
+BUCKETS: Final = 1
+"""How many buckets rows are spread over unless it is said."""
 
 _INT32: Final = 2**31 - 1
 _PARTITIONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -158,7 +164,7 @@ def creation_spec(database: str, request: CreatePipeTableRequest) -> dict[str, A
         "distribution": request.distribution_config,
         "partition": partition and _config(partition) | {"type": _PARTITIONS[partition.type]},
         "varchar_chars_max": request.max_varchar_length,
-        "polling_seconds": request.polling_interval_seconds,
+        "polling_seconds": request.polling_interval_seconds or POLLING_SECONDS,
     }
     properties = request.table_properties
     spec = {

@@ -6,6 +6,7 @@ from typing import Any, Final
 from outlast.dialects.gooddata import encode
 from outlast.dialects.gooddata.ids import show_id
 from outlast.dialects.gooddata.pipe_tables import (
+    BUCKETS,
     FIELDS,
     POLLED_NEVER,
     ColumnInfo,
@@ -176,7 +177,7 @@ def _configs(wanted: Definition) -> dict[str, Any]:
     configs: dict[str, Any] = {
         # What holds where nothing was asked for: rows all stay, and nothing spreads them.
         "key_config": KeyConfig(type="duplicate"),
-        "distribution_config": DistributionConfig(type="random"),
+        "distribution_config": DistributionConfig(type="random", buckets=BUCKETS),
     }
     if key is not None:
         configs["key_config"] = KeyConfig(type=key.type, columns=_columns(key.columns))
@@ -184,7 +185,7 @@ def _configs(wanted: Definition) -> dict[str, Any]:
         configs["distribution_config"] = DistributionConfig(
             type=distribution.type,
             columns=_columns(distribution.columns),
-            buckets=distribution.buckets,
+            buckets=distribution.buckets or BUCKETS,
         )
     if partition is not None:
         configs["partition_config"] = PartitionConfig(
