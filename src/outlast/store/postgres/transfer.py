@@ -10,6 +10,7 @@ import asyncpg
 from outlast.clock import Clock, system_clock
 from outlast.operations.errors import Conflict
 from outlast.store.migrations import migrations
+from outlast.store.postgres.connecting import Connections
 from outlast.store.postgres.migrate import FOLDER, migrate, missing_migrations
 from outlast.store.postgres.refusals import refusal_for
 from outlast.store.rows import Row
@@ -23,7 +24,7 @@ _RESTART: Final = (
     "SELECT setval(pg_get_serial_sequence('audit', 'number'),"
     " coalesce((SELECT max(number) FROM audit), 0) + 1, false)"
 )
-_TIMEOUT_SECONDS: Final = 10
+_SETTINGS: Final = {"application_name": "outlast", "jit": "off"}
 
 
 class PostgresTransfer:
@@ -68,17 +69,19 @@ class PostgresTransfer:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:
-        # No limits of time: a table may be large.
+        connection = await self._connect()
         try:
-            connection = await asyncpg.connect(
-                self._url,
-                timeout=_TIMEOUT_SECONDS,
-                server_settings={"application_name": "outlast", "jit": "off"},
-            )
-            try:
-                yield connection
-            finally:
-                await connection.close()
+            yield connection
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise refusal_for(error) or error from error
+        finally:
+            await connection.close()
+
+    async def _connect(self) -> Any:
+        connections = Connections(self._url, is_pooled=False, greet=_nobody)
+        try:
+            # No limits of time: a table may be large.
+            return await connections.connect(command_timeout=None, server_settings=_SETTINGS)
         except Exception as error:
             refusal = refusal_for(error)
             if refusal is None:
@@ -111,3 +114,7 @@ async def _tables(connection: Any) -> list[Table]:
         for name in KEYS
     ]
     return [table for table in tables if table.columns]
+
+
+async def _nobody(_: Any) -> None:
+    """Nobody wants to know of a new connection."""
