@@ -63,15 +63,17 @@ def shown(name, value):
     return f"{value:,}" if value >= 10_000 else str(value)
 
 
+def default_of(field):
+    return field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+
+
 def all_settings():
     for field in msgspec.structs.fields(Settings):
         if isinstance(field.default, msgspec.Struct):
             for inner in msgspec.structs.fields(type(field.default)):
-                yield f"{field.name}.{inner.name}", inner.default
-        elif field.default is msgspec.NODEFAULT:
-            yield field.name, field.default_factory()
+                yield f"{field.name}.{inner.name}", default_of(inner)
         else:
-            yield field.name, field.default
+            yield field.name, default_of(field)
 
 
 def documented_settings():
