@@ -31,7 +31,6 @@ from outlast.resources.files import FileCollector, FilePublisher, Files
 from outlast.resources.keyring import KEY_VARIABLE, Keyring, make_key, read_keys
 from outlast.resources.models import ModelCollector, Models
 from outlast.resources.objects import ObjectStore
-from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.pipe_tables.publishing import PipeTablePublisher, PipeTablesOfDatabases
 from outlast.resources.secrets import Secrets
 from outlast.resources.staging import OperationFiles
@@ -131,10 +130,6 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
             bytes_max=self.settings.limits.database_bytes,
             dependents=(PipeTablesOfDatabases(self.store.catalog),),
         )
-
-    def pipe_tables(self) -> PipeTables:
-        """The pipe tables of all tenants."""
-        return PipeTables(self.store)
 
     def pipe_table_publisher(self) -> PipeTablePublisher:
         """What publishes changes of pipe tables."""

@@ -32,6 +32,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "schedule": "outlast.cli.schedules:schedule",
     "datasets": "outlast.cli.datasets:datasets",
     "files": "outlast.cli.files:files",
+    "pipe-table": "outlast.cli.pipe_tables:pipe_table",
     "token": "outlast.cli.access:token",
     "tenant": "outlast.cli.access:tenant",
     "audit": "outlast.cli.access:audit",

@@ -266,6 +266,45 @@ class Rows(_Answer, frozen=True, kw_only=True):
     total: int = 0
 
 
+class TableColumn(_Answer, frozen=True, kw_only=True):
+    """A column of a table, and its SQL type."""
+
+    name: str
+    type: str
+
+
+class PipeTable(_Answer, frozen=True, kw_only=True):
+    """A table that is loaded from files. `files` and `bytes` are what it was loaded from so far.
+
+    `operation_id` made it, makes it or removes it; `loaded_by` loaded rows last.
+    """
+
+    id: str
+    table: str
+    database: str
+    database_name: str
+    status: str
+    storage: str
+    path_prefix: str
+    columns: Sequence[TableColumn] = ()
+    partition_columns: Sequence[str] = ()
+    polling_seconds: int | None = None
+    files: int = 0
+    bytes: int = 0
+    rows: int = 0
+    created_at: datetime
+    created_by: str = ""
+    operation_id: str | None = None
+    loaded_by: str | None = None
+
+
+class PipeTablePage(_Answer, frozen=True, kw_only=True):
+    """A slice of a list of pipe tables."""
+
+    pipe_tables: Sequence[PipeTable]
+    next_page_token: str | None = None
+
+
 class File(_Answer, frozen=True, kw_only=True):
     """Named bytes. `operation_id` is what published it; `is_partial`: without having succeeded."""
 

@@ -29,6 +29,7 @@ from outlast.client.connecting import (
 from outlast.client.handles import AsyncHandle
 from outlast.client.procedures import Emit, Procedure
 from outlast.client.requests import Filter, Submission
+from outlast.client.pipe_tables import AsyncPipeTables
 from outlast.client.schedules import AsyncSchedules
 from outlast.client.stepping import AsyncSteps
 from outlast.client.wire import Call, Request
@@ -71,6 +72,7 @@ class AsyncClient:
         self.datasets = AsyncDatasets(self)
         self.files = AsyncFiles(self)
         self.schedules = AsyncSchedules(self)
+        self.pipe_tables = AsyncPipeTables(self)
         self.tokens = AsyncTokens(self)
         self.tenants = AsyncTenants(self)
 

@@ -28,6 +28,7 @@ from outlast.client.connecting import (
 from outlast.client.handles import Handle
 from outlast.client.procedures import Emit, Procedure
 from outlast.client.requests import Filter, Submission
+from outlast.client.pipe_tables import PipeTables
 from outlast.client.schedules import Schedules
 from outlast.client.stepping import Steps
 from outlast.client.sync_resources import Datasets, Files, Tenants, Tokens
@@ -71,6 +72,7 @@ class Client:
         self.datasets = Datasets(self)
         self.files = Files(self)
         self.schedules = Schedules(self)
+        self.pipe_tables = PipeTables(self)
         self.tokens = Tokens(self)
         self.tenants = Tenants(self)
 

@@ -14,6 +14,7 @@ from outlast.http.metrics import Metrics
 from outlast.http.openapi import REF, describe, openapi_route
 from outlast.http.operations import OperationRoutes
 from outlast.http.parts import Parts
+from outlast.http.pipe_tables import PipeTableRoutes
 from outlast.http.routing import Route
 from outlast.http.schedules import ScheduleRoutes
 from outlast.http.submitting import SubmittingRoutes
@@ -38,6 +39,8 @@ def native_routes(
         routes += DatasetRoutes(parts.datasets, parts.limits, body_seconds).routes()
     if parts.files is not None:
         routes += FileRoutes(parts.files, parts.limits, body_seconds).routes()
+    if parts.pipe_tables is not None:
+        routes += PipeTableRoutes(parts.pipe_tables, parts.limits).routes()
     if parts.chat_log is not None:
         routes += ChatLogRoutes(parts, parts.chat_log).routes()
     url = parts.settings.public_url or "/"

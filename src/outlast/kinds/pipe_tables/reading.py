@@ -21,7 +21,7 @@ from outlast.resources.datasets.tables import AnyArray, to_storable
 from outlast.resources.pipe_tables.column_types import VARCHAR, ColumnType, parse_type, widened
 
 _CHUNK_BYTES: Final = 1024 * 1024
-_GZIP_ERRORS: Final = (OSError, EOFError, zlib.error)
+_GZIP_ERRORS: Final = (gzip.BadGzipFile, EOFError, zlib.error)
 
 
 class Allowance:
