@@ -137,6 +137,19 @@ async def test_an_attempt_without_a_place_says_what_it_waits_for(bench, nodes, u
     assert sink.reports[-1].stage == "running"
 
 
+async def test_a_place_that_is_lost_before_anything_ran_there_is_asked_for_again(
+    bench, nodes, monkeypatch
+):
+    monkeypatch.setattr("outlast.executors.ray.attempt._PLACE_AGAIN_SECONDS", 0.01)
+    nodes.failing = 2
+    assert await bench.result("echo", {"a": 1}) == {"a": 1}
+    assert len(nodes.pipes) == 3
+    nodes.failing = 100
+    outcome, _ = await bench.run("echo")
+    assert outcome.failure.code == "unavailable"
+    assert outcome.failure.message == "no place on a Ray node: this node is no more"
+
+
 @pytest.mark.parametrize("how", ["cancel", "kill"])
 async def test_an_attempt_that_waits_for_a_place_can_be_stopped(bench, nodes, how):
     nodes.free.clear()

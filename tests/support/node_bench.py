@@ -26,12 +26,15 @@ class RelayNodes:
         self.pipes = []
         self.free = asyncio.Event()
         self.free.set()
+        self.failing = 0
 
     async def open(self):
         pass
 
     def place(self, resources):
         pipe = RelayPipe(self.free)
+        if len(self.pipes) < self.failing:
+            pipe.broken = "this node is no more"
         self.pipes.append(pipe)
         return pipe
 
@@ -46,12 +49,15 @@ class RelayPipe:
         self.relay = Relay()
         self.passing = asyncio.Event()
         self.passing.set()
+        self.broken = None
         self._free = free
         self._heard = 0
         self._told = 0
 
     async def read(self):
         await self._free.wait()
+        if self.broken:
+            raise Lost(self.broken)
         data = await self.relay.hear(self._heard)
         await self.passing.wait()
         if not data:

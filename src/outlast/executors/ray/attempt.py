@@ -33,6 +33,8 @@ from outlast.operations.kind import Resources
 from outlast.operations.progress import Report
 
 _WAIT_TOLD_SECONDS: Final = 1.0
+_PLACES_TRIED: Final = 5
+_PLACE_AGAIN_SECONDS: Final = 1.0
 _KILL_SECONDS: Final = 1.0
 """How long a guard may take over killing, once its time has come."""
 
@@ -47,7 +49,7 @@ class RayAttempt:
 
     def __init__(
         self,
-        line: Line,
+        place: Callable[[], Line],
         begin: Begin,
         sink: Sink,
         service: NodeService,
@@ -56,7 +58,8 @@ class RayAttempt:
         inputs: Mapping[str, Path],
         resources: Resources,
     ) -> None:
-        self._line = line
+        self._place = place
+        self._line = place()
         self._begin = begin
         self._sink = sink
         self._service = service
@@ -67,7 +70,7 @@ class RayAttempt:
         self._node = ""
         self._has_waited = False
         self._asked: StopReason | None = None
-        self._renewed_at = time.monotonic()
+        self._renewed_at = self._told_at = time.monotonic()
         self._is_on_its_own = False
         self._may_run = False
 
@@ -140,12 +143,29 @@ class RayAttempt:
             await self._line.close()
 
     async def _prepare(self) -> None:
-        """Wait for a place, and bring everything there."""
+        """Find a place, and have the handler start there."""
         telling = self._loop.call_later(_WAIT_TOLD_SECONDS, self._tell_waiting)
         try:
-            hello = await self._line.receive()
+            for tries_left in reversed(range(_PLACES_TRIED)):
+                try:
+                    await self._bring()
+                    break
+                except Lost:
+                    # Nothing has run. A dead node is given new places until it is found dead.
+                    if not tries_left:
+                        raise
+                    await self._line.close()
+                    await asyncio.sleep(_PLACE_AGAIN_SECONDS)
+                    self._line = self._place()
         finally:
             telling.cancel()
+        self._told_at = self._renewed_at
+        self._may_run = True
+        await self._line.write(Go(renewed_at=self._clock.there(self._told_at)))
+
+    async def _bring(self) -> None:
+        """Wait for a place, and bring everything there."""
+        hello = await self._line.receive()
         if not isinstance(hello, Hello):
             raise Garbage("it did not say who it is")
         if hello.version != VERSION:
@@ -153,14 +173,12 @@ class RayAttempt:
                 f"the Ray node {hello.node} has Outlast {hello.version}, its worker {VERSION}"
             )
         self._node = hello.node
+        self._clock = NodeClock()
         self._clock.hear(hello.now, time.monotonic())
         await self._line.write(self._begin)
         for name, path in self._inputs.items():
             await send_file(self._line, path)
             await self._line.write(Input(name=name))
-        self._told_at = self._renewed_at
-        self._may_run = True
-        await self._line.write(Go(renewed_at=self._clock.there(self._told_at)))
 
     async def _serve(self) -> Outcome:
         # The guard would not survive a longer silence, if it was one for both sides.
@@ -176,7 +194,7 @@ class RayAttempt:
                 case Concluded(outcome=outcome):
                     return outcome
                 case message:
-                    await self._service.serve(message)
+                    await self._service.serve(self._line, message)
 
     async def _outlast(self) -> None:
         """Leave the attempt to its guard, until that must have ended it."""

@@ -74,10 +74,9 @@ class RayExecutor:
         except BaseException:
             remove(folder)
             raise
-        line = Line(self._nodes.place(place.resources))
-        service = NodeService(line, sink, folder, folder / "workdir", self._clock)
+        service = NodeService(sink, folder, folder / "workdir", self._clock)
         attempt = RayAttempt(
-            line,
+            lambda: Line(self._nodes.place(place.resources)),
             self._begin(assignment, place.blueprint),
             sink,
             service,

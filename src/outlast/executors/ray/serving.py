@@ -31,15 +31,14 @@ from outlast.operations.errors import Invalid, LeaseLost, OutlastError
 class NodeService:
     """Serves one attempt. Its files go through `folder`, and into `workdir` what it publishes."""
 
-    def __init__(self, line: Line, sink: Sink, folder: Path, workdir: Path, clock: Clock) -> None:
-        self._line = line
+    def __init__(self, sink: Sink, folder: Path, workdir: Path, clock: Clock) -> None:
         self._sink = sink
         self._folder = folder
         self._workdir = workdir
         self._clock = clock
         self._incoming = Incoming(folder / "incoming")
 
-    async def serve(self, message: FromNode) -> None:
+    async def serve(self, line: Line, message: FromNode) -> None:
         """Do what the handler says or asks for. Raises Garbage, Lost."""
         match message:
             case Reported(report=report):
@@ -55,7 +54,7 @@ class NodeService:
             case Output(name=name):
                 await self._take_output(name)
             case SaveCheckpoint() | PutFile() | GetFile() | ListFiles():
-                await self._line.write(await self._answer(message))
+                await line.write(await self._answer(line, message))
             case _:
                 raise Garbage(f"{type(message).__name__} makes no sense now")
 
@@ -67,15 +66,15 @@ class NodeService:
         target.parent.mkdir(parents=True, exist_ok=True)
         await self._incoming.take(target)
 
-    async def _answer(self, request: Request) -> ToNode:
+    async def _answer(self, line: Line, request: Request) -> ToNode:
         try:
-            return Reply(value=await self._do(request))
+            return Reply(value=await self._do(line, request))
         except LeaseLost as error:
             return Reply(error=error.message, lease_lost=True)
         except (OutlastError, OSError) as error:
             return Reply(error=str(error))
 
-    async def _do(self, request: Request) -> Any:
+    async def _do(self, line: Line, request: Request) -> Any:
         match request:
             case SaveCheckpoint(document=document):
                 await self._sink.checkpoint(document)
@@ -85,15 +84,15 @@ class NodeService:
                 await self._sink.put_file(name, file)
                 return None
             case GetFile(name=name):
-                return await self._send_file(name)
+                return await self._send_file(line, name)
             case ListFiles():
                 return await self._sink.list_files()
 
-    async def _send_file(self, name: str) -> bool:
+    async def _send_file(self, line: Line, name: str) -> bool:
         file = self._folder / "found"
         if not await self._sink.get_file(name, file):
             return False
-        await send_file(self._line, file)
+        await send_file(line, file)
         return True
 
 
