@@ -14,8 +14,8 @@ MAKER = "06EV0000000000000MKR"
 """The operation that has made them all."""
 
 
-async def keep_database(store, name, **fields):
-    """Put a database into the catalog; its id."""
+async def keep_database(store, name, owner=MAKER, **fields):
+    """Put a database into the catalog, one that `owner` has made or is about to make; its id."""
     now = store.operations.now()
     id, source_id = (ids.make_id(now, ids.random_bits()) for _ in range(2))
     document = DatabaseDocument(
@@ -33,7 +33,7 @@ async def keep_database(store, name, **fields):
         id=id,
         name=name,
         document=encode(document),
-        fields={model.OWNER: document.operation_id or ""},
+        fields={model.OWNER: owner},
     )
     await store.catalog.write("default", [write])
     return id
