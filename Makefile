@@ -42,13 +42,15 @@ TORCH := torch==2.13.0  # by pip alone: which of its builds fits is the machine'
 
 test-heavy: $(if $(filter Linux,$(shell uname)),.venv-heavy/.ready)  ## tests with a real S3 server, real weights and training (Linux; 2.3 GB in .venv-heavy)
 ifeq ($(shell uname),Linux)
-	$(HEAVY)/pytest tests/heavy --timeout 300
+	$(HEAVY)/pytest tests/heavy --ignore tests/heavy/ray --timeout 300
+	unshare --net $(HEAVY)/pytest tests/heavy/ray --timeout 300  # nothing but loopback: needs root
 else
 	@echo "test-heavy: Linux only"
 endif
 
-chaos: setup  ## kill -9 two hundred times at random and look for broken promises (about ten minutes)
+chaos: setup  ## kill -9 at random, restart the database, look for broken promises (about fifteen minutes)
 	$(BIN)/python tests/acceptance/chaos.py --kills 200
+	$(BIN)/python tests/acceptance/chaos.py --database postgres --kills 60 --database-restarts 20 --seconds 300
 
 BENCH := .venv-bench/bin
 .venv-bench/.ready: bench/requirements.txt pyproject.toml
