@@ -6,7 +6,7 @@ from serving import problem_of
 
 from outlast.engine import Engine
 from outlast.http.errors import STATUS, TITLES
-from outlast.operations.errors import LeaseLost, OutlastError, StoreFull
+from outlast.operations.errors import LeaseLost, OutlastError, StoreFull, TooManyPending
 
 
 async def test_the_callers_request_id_is_echoed(client):
@@ -93,7 +93,11 @@ async def test_an_unexpected_error_is_logged_and_not_shown(client, monkeypatch, 
 
 @pytest.mark.parametrize(
     ("error", "status", "code"),
-    [(LeaseLost(), 500, "internal_error"), (StoreFull(), 503, "store_full")],
+    [
+        (LeaseLost(), 500, "internal_error"),
+        (StoreFull(), 503, "store_full"),
+        (TooManyPending(), 429, "too_many_pending"),
+    ],
 )
 async def test_an_error_of_the_engine_has_its_status(client, monkeypatch, error, status, code):
     async def fail(*_args, **_kwargs):
@@ -102,7 +106,7 @@ async def test_an_error_of_the_engine_has_its_status(client, monkeypatch, error,
     monkeypatch.setattr(Engine, "find", fail)
     answer = await client.get("/v1/operations")
     assert (answer.status_code, problem_of(answer)["code"]) == (status, code)
-    assert ("retry-after" in answer.headers) == (status == 503)
+    assert ("retry-after" in answer.headers) == (status in {429, 503})
 
 
 def test_every_error_has_a_status():

@@ -40,6 +40,7 @@ class Installation:
         *,
         slots: int = 8,
         name: str = "worker-1",
+        claims: frozenset[str] | None = None,
         publishers: Mapping[str, Any] | None = None,
         **equipment: Any,
     ) -> Worker:
@@ -58,7 +59,11 @@ class Installation:
         }
         path = self.folder / "outlast.db"
         return Worker(
-            Equipment(**(parts | equipment)), lambda: SqliteStore(path), name=name, slots=slots
+            Equipment(**(parts | equipment)),
+            lambda: SqliteStore(path),
+            name=name,
+            slots=slots,
+            kinds=claims,
         )
 
     def add(self, kind: Kind) -> None:

@@ -17,6 +17,7 @@ from outlast.executors.inline import InlineExecutor
 from outlast.executors.port import Executor
 from outlast.executors.ray import Place, RayCluster, RayExecutor
 from outlast.executors.subprocess import SubprocessExecutor, blueprints_of
+from outlast.kinds.collect_datasets import collecting
 from outlast.processes import keep_running
 from outlast.resources.databases.publishing import TAGS as DATABASE_TAGS
 from outlast.resources.models import ModelPublisher
@@ -43,8 +44,7 @@ async def run_worker(
         for executor in executors.values():
             await executor.open()
             stack.push_async_callback(executor.close)
-        # Host and process names are used again: the worker's own name is not.
-        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        name = name_worker()
         worker = Worker(
             _equipment(foundation, executors),
             lambda: open_store(settings),
@@ -57,6 +57,11 @@ async def run_worker(
         keep_running(stack, _drain_at_once(gone, worker))
         started(name)
         await worker.run()
+
+
+def name_worker() -> str:
+    """A name that no other worker ever has: names of hosts and processes are used again."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 async def work(settings: Settings, started: Callable[[str], None]) -> None:
@@ -74,10 +79,12 @@ async def work(settings: Settings, started: Callable[[str], None]) -> None:
 
 
 def _executors(foundation: Foundation) -> dict[str, Executor]:
-    installed, settings = foundation.installed, foundation.settings
+    # This one runs in the worker itself, with what the worker alone has.
+    own = {"collect_datasets": collecting(foundation.collect_datasets)}
+    kinds = {**foundation.installed.kinds, **own}
     return {
         "inline": InlineExecutor(
-            list(installed.kinds.values()), foundation.folder.work, limits=settings.limits
+            list(kinds.values()), foundation.folder.work, limits=foundation.settings.limits
         ),
         "subprocess": _in_children(foundation),
     }

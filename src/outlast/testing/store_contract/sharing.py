@@ -211,3 +211,15 @@ class SharingContract(ContractFixtures):
                 await given.change(one, ending(one, State.SUCCEEDED))
             running = []
             clock.advance(2)
+
+    async def test_what_a_tenant_has_pending_is_counted_to_a_limit(
+        self, given: Given, clock: ManualClock
+    ) -> None:
+        await given.running()
+        for _ in range(3):
+            await given.pending()
+        await given.pending(available_at=clock() + 5_000_000)
+        await given.pending(tenant="other")
+        assert await given.operations.count_pending(TENANT, 100) == 4
+        assert await given.operations.count_pending(TENANT, 2) == 2
+        assert await given.operations.count_pending("nobody", 2) == 0
