@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from outlast.dialects.gooddata.errors import renamed
 from outlast.dialects.gooddata.lists import Item, Links, Listed, Window, listed
 
 INSTANCE: Final = "database"
@@ -97,7 +98,7 @@ class RemoveDatabaseDataSourceResponse(msgspec.Struct, frozen=True, kw_only=True
     data_source_id: str
 
 
-FIELDS: Final[Mapping[str, str]] = MappingProxyType(
+_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "storages": "storageIds",
         "data_source_id": "dataSourceId",
@@ -107,7 +108,11 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "tables": "tableNames",
     }
 )
-"""What the fields of our specs are called here."""
+
+
+def wire_path(path: str) -> str:
+    """What a field of our specs is called here."""
+    return renamed(path, _NAMES)
 
 
 def provision_spec(request: ProvisionDatabaseInstanceRequest) -> dict[str, Any]:

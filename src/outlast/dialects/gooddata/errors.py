@@ -1,6 +1,7 @@
 """Refusals: problem documents that lead to the log, and a 401 that says all in a header."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -55,6 +56,11 @@ def title_of(status: int) -> str:
     return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
+def renamed(path: str, names: Mapping[str, str]) -> str:
+    """A path whose first step has another name."""
+    return _FIRST_STEP.sub(lambda step: names.get(step[0], step[0]), path, count=1)
+
+
 def sentence(message: str, faults: Sequence[FieldFault]) -> str:
     """A message that names every field that is meant: the wire has no place beside it."""
     if len(faults) == 1 and faults[0].reason == message:
@@ -63,4 +69,5 @@ def sentence(message: str, faults: Sequence[FieldFault]) -> str:
     return "; ".join([message, *unnamed])
 
 
+_FIRST_STEP: Final = re.compile(r"\w+")
 _MEDIA: Final = "application/problem+json"

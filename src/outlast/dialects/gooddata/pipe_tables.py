@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from outlast.dialects.gooddata.errors import renamed
 from outlast.dialects.gooddata.lists import Item, Links, Listed, Window, listed
 
 PIPE_TABLE: Final = "pipeTable"
@@ -131,7 +132,7 @@ class ListPipeTables(Listed[PipeTableSummary], frozen=True, kw_only=True, rename
     pipe_tables: Sequence[PipeTableSummary]
 
 
-FIELDS: Final[Mapping[str, str]] = MappingProxyType(
+_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "database": "instanceId",
         "table": "tableName",
@@ -148,9 +149,13 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "table_properties": "tableProperties",
     }
 )
-"""What the fields of our specs are called here."""
 
 DEFAULT_PROPERTIES: Final[Mapping[str, str]] = MappingProxyType({"replication_num": "1"})
+
+
+def wire_path(path: str) -> str:
+    """What a field of our specs is called here."""
+    return renamed(path, _NAMES)
 
 
 def creation_spec(database: str, request: CreatePipeTableRequest) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from outlast.dialects.gooddata.errors import renamed
 from outlast.dialects.gooddata.lists import Listed, Window, listed
 from outlast.operations.errors import Invalid
 
@@ -56,10 +57,20 @@ class ListObjectStorages(Listed[ObjectStorageInfo], frozen=True, kw_only=True, r
     storages: Sequence[ObjectStorageInfo]
 
 
-FIELDS: Final[Mapping[str, str]] = MappingProxyType(
-    {"service": "serviceId", "command": "commandName"}
+_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "service": "serviceId",
+        "command": "commandName",
+        "context": "context",
+        "payload": "payload",
+    }
 )
-"""What the fields of our specs are called here."""
+
+
+def wire_path(path: str) -> str:
+    """What a field of our specs is called here. Those of the command's own kind are payload."""
+    own = renamed(path, _NAMES)
+    return own if own.partition(".")[0] in _NAMES.values() else f"payload.{path}"
 
 
 def command_spec(service: str, command: str, request: RunServiceCommandRequest) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from outlast.dialects.gooddata import encode
 from outlast.dialects.gooddata.databases import (
-    FIELDS,
     AddDatabaseDataSourceRequest,
     AddDatabaseDataSourceResponse,
     AnalyzeStatisticsRequest,
@@ -23,6 +22,7 @@ from outlast.dialects.gooddata.databases import (
     instance_list,
     provision_spec,
     source_list,
+    wire_path,
 )
 from outlast.dialects.gooddata.ids import show_id
 from outlast.dialects.gooddata.words import OperationKind
@@ -155,19 +155,19 @@ class DatabaseRoutes:
         request = await self._read(call, ProvisionDatabaseInstanceRequest)
         spec = provision_spec(request)
         kind = OperationKind.PROVISION_DATABASE
-        return await accept(self._engine, call, kind, spec, fields=FIELDS)
+        return await accept(self._engine, call, kind, spec, wire_path=wire_path)
 
     async def _deprovision(self, call: Call) -> Answer:
         await read_empty(call, self._engine.limits.body_bytes, self._body_seconds)
         spec = {"database": call.params["instanceId"]}
         kind = OperationKind.DEPROVISION_DATABASE
-        return await accept(self._engine, call, kind, spec, fields=FIELDS)
+        return await accept(self._engine, call, kind, spec, wire_path=wire_path)
 
     async def _analyze(self, call: Call) -> Answer:
         request = await self._read(call, AnalyzeStatisticsRequest)
         spec = analyze_spec(call.params["instanceId"], request)
         kind = OperationKind.ANALYZE_STATISTICS
-        return await accept(self._engine, call, kind, spec, fields=FIELDS, is_located=False)
+        return await accept(self._engine, call, kind, spec, wire_path=wire_path, is_located=False)
 
     async def _read(self, call: Call, type: type[Any]) -> Any:
         return await read_json(call, type, self._engine.limits.body_bytes, self._body_seconds)
@@ -236,7 +236,7 @@ class DataSourceRoutes:
 
     async def _attach(self, call: Call) -> Answer:
         request: AddDatabaseDataSourceRequest = await self._read(call, AddDatabaseDataSourceRequest)
-        with renaming(FIELDS):
+        with renaming(wire_path):
             made = await self._databases.attach(
                 call.principal,
                 call.params["instanceId"],
@@ -259,7 +259,7 @@ class DataSourceRoutes:
 
     async def _replace(self, call: Call) -> Answer:
         request = await self._read(call, UpdateDatabaseDataSourceRequest)
-        with renaming(FIELDS):
+        with renaming(wire_path):
             made = await self._databases.replace_data_source(
                 call.principal,
                 call.params["instanceId"],

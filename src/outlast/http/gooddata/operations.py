@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from outlast.dialects.gooddata import encode
@@ -32,8 +32,6 @@ OPERATION_ID: Final = Parameter(
 )
 ACCEPTED: Final = {202: dict[str, Any]}
 """What clients read of the body of a 202 is nothing, but it must be JSON."""
-
-_FIRST_NAME: Final = re.compile(r"\w+")
 
 
 class OperationRoutes:
@@ -71,12 +69,12 @@ async def accept(
     kind: OperationKind,
     spec: Mapping[str, Any],
     *,
-    fields: Mapping[str, str],
+    wire_path: Callable[[str], str],
     is_located: bool = True,
 ) -> Answer:
     """Create an operation; it can be polled before this answers.
 
-    `fields` are what the fields of the spec are called in the request.
+    `wire_path` tells what a field of the spec is called in the request.
     """
     wish = Wish(
         kind=KINDS[kind],
@@ -85,7 +83,7 @@ async def accept(
         request_id=call.request_id,
         traceparent=parse_traceparent(call),
     )
-    with renaming(fields):
+    with renaming(wire_path):
         created = await engine.submit(call.principal, wish)
     id = operation_id(created.operation)
     headers: list[Header] = [(b"operation-id", id.encode())]
@@ -96,18 +94,13 @@ async def accept(
 
 
 @contextlib.contextmanager
-def renaming(fields: Mapping[str, str]) -> Iterator[None]:
+def renaming(wire_path: Callable[[str], str]) -> Iterator[None]:
     """What is complained of are the fields of the request, in place of those of the spec."""
     try:
         yield
     except OutlastError as error:
-        names = {path: _renamed(path, fields) for path in error.field_errors}
-        error.field_errors = {names[path]: why for path, why in error.field_errors.items()}
-        for path, name in names.items():
+        for path in error.field_errors:
             if re.match(rf"{re.escape(path)}\b", error.message):
-                error.message = name + error.message.removeprefix(path)
+                error.message = wire_path(path) + error.message.removeprefix(path)
+        error.field_errors = {wire_path(path): why for path, why in error.field_errors.items()}
         raise
-
-
-def _renamed(path: str, fields: Mapping[str, str]) -> str:
-    return _FIRST_NAME.sub(lambda name: fields.get(name[0], name[0]), path, count=1)

@@ -7,7 +7,6 @@ from outlast.dialects.gooddata import encode
 from outlast.dialects.gooddata.ids import show_id
 from outlast.dialects.gooddata.pipe_tables import (
     BUCKETS,
-    FIELDS,
     POLLED_NEVER,
     ColumnInfo,
     CreatePipeTableRequest,
@@ -21,6 +20,7 @@ from outlast.dialects.gooddata.pipe_tables import (
     partition_type,
     table_document,
     table_list,
+    wire_path,
 )
 from outlast.dialects.gooddata.pipe_tables import PipeTable as ShownTable
 from outlast.dialects.gooddata.words import OperationKind
@@ -137,13 +137,13 @@ class PipeTableRoutes:
         )
         spec = creation_spec(call.params["instanceId"], request)
         kind = OperationKind.CREATE_PIPE_TABLE
-        return await accept(self._engine, call, kind, spec, fields=FIELDS)
+        return await accept(self._engine, call, kind, spec, wire_path=wire_path)
 
     async def _delete(self, call: Call) -> Answer:
         await read_empty(call, self._engine.limits.body_bytes, self._body_seconds)
         spec = {"database": call.params["instanceId"], "table": call.params["tableName"]}
         kind = OperationKind.DELETE_PIPE_TABLE
-        return await accept(self._engine, call, kind, spec, fields=FIELDS)
+        return await accept(self._engine, call, kind, spec, wire_path=wire_path)
 
 
 def _summary(table: PipeTable) -> PipeTableSummary:
