@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 import time
 
 import msgspec
@@ -331,6 +330,6 @@ def test_a_node_folder_that_others_can_write_is_refused(tmp_path):
 
 
 def test_without_ray_the_executor_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(SettingsError, match=r"outlast\[ray\]"):
         RayCluster(None)

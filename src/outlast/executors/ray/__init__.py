@@ -4,7 +4,7 @@ The worker (`attempt`) speaks through a pipe of two methods (`relay`, an actor o
 process on the node (`host`), which runs one attempt just as a worker runs its own: with a guard.
 """
 
-from outlast.executors.ray.cluster import RayCluster
+from outlast.executors.ray.cluster import RayCluster, check_installed
 from outlast.executors.ray.executor import Place, RayExecutor
 
-__all__ = ["Place", "RayCluster", "RayExecutor"]
+__all__ = ["Place", "RayCluster", "RayExecutor", "check_installed"]

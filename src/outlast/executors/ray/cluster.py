@@ -1,6 +1,7 @@
 """The one module that knows Ray."""
 
 import asyncio
+import importlib.util
 import logging
 import os
 from typing import Any, Final
@@ -16,6 +17,12 @@ _AGAIN_SECONDS: Final = 0.5
 _CHARACTERS_SHOWN: Final = 1_000
 
 
+def check_installed() -> None:
+    """Raises SettingsError where there is no Ray."""
+    if importlib.util.find_spec("ray") is None:
+        raise SettingsError("the executor `ray` needs Ray: pip install 'outlast[ray]'")
+
+
 class RayCluster:
     """A cluster at an address, or one on this machine that ends with this process.
 
@@ -23,8 +30,10 @@ class RayCluster:
     """
 
     def __init__(self, address: str | None) -> None:
+        check_installed()
+        # Only where it is used: it takes its time.
+        self._ray: Any = importlib.import_module("ray")
         self._address = address
-        self._ray = _import_ray()
 
     async def open(self) -> None:
         """Join the cluster, or start one."""
@@ -98,14 +107,6 @@ class RayPipe:
             except self._ray.exceptions.RayError as error:
                 raise Lost(_first_lines(error)) from error
         raise Lost("it was given up")
-
-
-def _import_ray() -> Any:
-    try:
-        import ray  # noqa: PLC0415  only where it is used, and it takes its time
-    except ImportError as error:
-        raise SettingsError("the executor `ray` needs Ray: pip install 'outlast[ray]'") from error
-    return ray
 
 
 def _first_lines(error: Exception) -> str:
