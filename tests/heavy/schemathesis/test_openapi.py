@@ -28,6 +28,9 @@ SHORT_WAITS = "[limits]\nwait_seconds = 0.2\n[recovery]\ndrain_seconds = 1\n"
 def server(serve):
     """A server with something to find: each list has an entry."""
     made = serve(SHORT_WAITS)
+    with made.http("/gooddata/api/v1/ailake") as http:
+        body = {"name": "sales", "storageIds": []}
+        http.post("/database/instances", json=body).raise_for_status()
     with made.http() as http:
         http.post("/v1/datasets", json={"name": "numbers"}).raise_for_status()
         rows = b"".join(b'{"n": %d}\n' % n for n in range(10))
@@ -64,7 +67,7 @@ def hold(server, path, folder, *options):
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("path", ["/openapi.json", "/nebius/openapi.json"])
+@pytest.mark.parametrize("path", ["/openapi.json", "/gooddata/openapi.json", "/nebius/openapi.json"])
 def test_every_answer_is_as_the_document_says(server, path, tmp_path):
     passed = hold(server, path, tmp_path, "--exclude-path-regex", OWN_TOKEN)
     assert passed > 100
