@@ -20,6 +20,9 @@ from outlast.resources.datasets.parquet_parsing import open_parquet, read_parque
 from outlast.resources.datasets.tables import AnyArray, to_storable
 from outlast.resources.pipe_tables.column_types import VARCHAR, ColumnType, parse_type, widened
 
+# Arrow looks for pandas when it makes its first array: a locked child cannot import any more.
+pa.array([0])
+
 _CHUNK_BYTES: Final = 1024 * 1024
 _GZIP_ERRORS: Final = (gzip.BadGzipFile, EOFError, zlib.error)
 
