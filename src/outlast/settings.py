@@ -165,13 +165,11 @@ class Databases(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A service: kinds of this installation under names of their own. Table `[services.NAME]`.
 
-    `commands` maps names to kinds. `status` is MODULE:FUNCTION: given a catalog it returns what the
-    service tells of itself, a JSON object.
+    `commands` maps names to kinds.
     """
 
     commands: dict[str, str]
     description: str = ""
-    status: str | None = None
 
 
 class Outbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -67,7 +67,11 @@ class Lake:
     async def result(self, kind, principal=ANN, **spec):
         """The result of an operation, which must succeed."""
         operation = await self.ended(await self.submit(kind, principal, **spec))
-        assert operation.state == "succeeded", operation.failure
+        assert operation.state == "succeeded", (
+            operation.state,
+            operation.attempt,
+            operation.failure,
+        )
         return msgspec.json.decode(operation.result)
 
     async def failure(self, kind, principal=ANN, **spec):

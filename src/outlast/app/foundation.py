@@ -14,6 +14,7 @@ from outlast.clock import system_clock
 from outlast.datafolder import DataFolder
 from outlast.engine.chores import Chores
 from outlast.engine.sharing import Shares
+from outlast.executors import ray
 from outlast.executors.calls import Sandbox
 from outlast.executors.launching import Launcher
 from outlast.operations.errors import OutlastError
@@ -33,6 +34,7 @@ from outlast.resources.models import ModelCollector, Models
 from outlast.resources.objects import ObjectStore
 from outlast.resources.pipe_tables.publishing import PipeTablePublisher, PipeTablesOfDatabases
 from outlast.resources.secrets import Secrets
+from outlast.resources.services import Services
 from outlast.resources.staging import OperationFiles
 from outlast.settings import Settings, SettingsError
 from outlast.store.port import Store
@@ -135,6 +137,16 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         """What publishes changes of pipe tables."""
         return PipeTablePublisher(self.store.catalog, now=self.store.operations.now)
 
+    def services(self) -> Services:
+        """The services of this installation."""
+        return Services(self.store.catalog, self.installed.kinds, self.preparers)
+
+    async def collect_datasets(self, tenant: str) -> tuple[int, int]:
+        """Collect what a tenant's datasets do not need: how many datasets and objects went."""
+        now = self.store.operations.now
+        collector = Collector(self.store.catalog, self.objects, now=now, spool=self.folder.spool)
+        return await collector.expire(tenant), await collector.sweep(tenant)
+
     def models(self) -> Models:
         """The tuned models of all tenants."""
         return Models(self.store.catalog, self.objects)
@@ -207,6 +219,8 @@ def open_store(settings: Settings) -> Store:
 async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundation:
     """Open the parts; `stack` closes them. Raises SettingsError, Unavailable."""
     check_sharing(settings)
+    if settings.executor == "ray" and settings.workers:
+        ray.check_installed()
     installed = install_kinds(settings)
     folder = DataFolder(settings.data)
     objects = open_objects(settings, folder, os.environ)
@@ -231,7 +245,7 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
         settings=settings,
         installed=installed,
         folder=folder,
-        store=ConfiguredStore(store, settings),
+        store=ConfiguredStore(store, settings, installed.services),
         objects=objects,
         launcher=launcher,
         preparers=preparers,

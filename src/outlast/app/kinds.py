@@ -13,12 +13,14 @@ from outlast.engine.preparing import OwnPreparer
 from outlast.executors.launching import Launcher
 from outlast.executors.preparing import PrepareChild
 from outlast.operations.kind import Catalog, Kind, Prepared
+from outlast.operations.service import Service, status_kinds
 from outlast.settings import Settings, SettingsError
 from outlast.worker import OwnPartials
 
 BUILTIN_MODULES: Final = (
     "outlast.kinds.analyze_statistics",
     "outlast.kinds.batch_inference",
+    "outlast.kinds.collect_datasets",
     "outlast.kinds.compact_database",
     "outlast.kinds.create_pipe_table",
     "outlast.kinds.dataset_to_file",
@@ -28,17 +30,21 @@ BUILTIN_MODULES: Final = (
     "outlast.kinds.fine_tuning",
     "outlast.kinds.import_objects",
     "outlast.kinds.materialize_history",
+    "outlast.kinds.own_services",
     "outlast.kinds.provision_database",
     "outlast.kinds.refresh_pipe_table",
+    "outlast.kinds.service_command",
     "outlast.kinds.sql_query",
+    "outlast.kinds.verify_dataset",
 )
 
 
 class Installed(msgspec.Struct, frozen=True):
-    """The kinds of this installation by name, and the module that each comes from."""
+    """The kinds of this installation by name, the module that each comes from, and services."""
 
     kinds: Mapping[str, Kind]
     modules: Mapping[str, str]
+    services: Sequence[Service] = ()
 
     def is_ours(self, kind: Kind) -> bool:
         """Whether the kind is one of our own."""
@@ -46,15 +52,17 @@ class Installed(msgspec.Struct, frozen=True):
 
 
 def install_kinds(settings: Settings) -> Installed:
-    """The built-in kinds and those of `--kinds`. Raises SettingsError."""
+    """The built-in kinds and services, and those of `--kinds`. Raises SettingsError."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     kinds: dict[str, Kind] = {}
     modules: dict[str, str] = {}
+    services: list[Service] = []
     for name in (*BUILTIN_MODULES, *settings.kinds):
         try:
-            found = importlib.import_module(name).kinds
+            module = importlib.import_module(name)
+            found = [*module.kinds, *status_kinds(module)]
         except (ImportError, AttributeError) as error:
             raise SettingsError(
                 f"--kinds {name}: {error}; it must be a module with a list named `kinds`"
@@ -65,7 +73,35 @@ def install_kinds(settings: Settings) -> Installed:
             if kind.name in kinds:
                 raise SettingsError(f"--kinds {name}: there is a kind {kind.name!r} already")
             kinds[kind.name], modules[kind.name] = kind, name
-    return Installed(kinds, modules)
+        services += getattr(module, "services", ())
+    services += _services_of(settings)
+    check_services(services, kinds)
+    return Installed(kinds, modules, services)
+
+
+def _services_of(settings: Settings) -> list[Service]:
+    try:
+        return [
+            Service(name, commands=one.commands, description=one.description)
+            for name, one in settings.services.items()
+        ]
+    except ValueError as error:
+        raise SettingsError(f"services: {error}") from error
+
+
+def check_services(services: Sequence[Service], kinds: Mapping[str, Kind]) -> None:
+    """Raise SettingsError for services that could not be run."""
+    names: set[str] = set()
+    for service in services:
+        if service.name in names:
+            raise SettingsError(f"services: there are two that are called {service.name!r}")
+        names.add(service.name)
+        for command, kind in service.commands.items():
+            if kind not in kinds or kinds[kind].is_part:
+                raise SettingsError(
+                    f"services.{service.name}: the command {command!r} names the kind {kind!r},"
+                    " which is not here"
+                )
 
 
 def kinds_to_claim(settings: Settings, installed: Installed) -> frozenset[str]:

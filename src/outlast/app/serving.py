@@ -146,6 +146,7 @@ def _parts(
         files=foundation.files(),
         models=foundation.models(),
         databases=foundation.databases(),
+        services=foundation.services(),
         pipe_tables=PipeTables(foundation.store),
         relay=relay,
         chat_log=log,

@@ -47,6 +47,7 @@ from outlast.operations import documents
 from outlast.operations.errors import LeaseLost, TooLarge
 from outlast.operations.failure import Failure
 from outlast.operations.kind import Kind
+from outlast.operations.service import status_kinds
 
 DATA_DESCRIPTOR: Final = 3
 
@@ -91,7 +92,8 @@ def _boot(boot: Boot) -> tuple[Mapping[str, Kind], Locked | None]:
 
 
 def _kinds(modules: list[ModuleType]) -> dict[str, Kind]:
-    return {kind.name: kind for module in modules for kind in getattr(module, "kinds", ())}
+    found = [(*getattr(module, "kinds", ()), *status_kinds(module)) for module in modules]
+    return {kind.name: kind for kinds in found for kind in kinds}
 
 
 def _run_attempt(

@@ -12,6 +12,7 @@ from outlast.resources.files import Files
 from outlast.resources.models import Models
 from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.secrets import Secrets
+from outlast.resources.services import Services
 from outlast.settings import Limits, Settings
 
 BODY_SECONDS = 30.0
@@ -32,6 +33,7 @@ class Parts:
     models: Models | None = None
     databases: Databases | None = None
     pipe_tables: PipeTables | None = None
+    services: Services | None = None
     relay: Relay | None = None
     chat_log: ChatLog | None = None
     body_seconds: float = BODY_SECONDS

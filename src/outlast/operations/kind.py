@@ -14,7 +14,7 @@ from outlast.operations.progress import ResourceProgress
 from outlast.operations.retry import RetryPolicy
 from outlast.operations.states import State
 
-CONFIGURED_TYPES: Final = ("backend", "object_store", "installation")
+CONFIGURED_TYPES: Final = ("backend", "object_store", "installation", "service")
 """The types of resources that come from the settings: nobody writes them."""
 
 OPERATION: Final = "operation"

@@ -7,11 +7,13 @@ import msgspec
 
 from outlast.operations.errors import Unavailable
 from outlast.operations.kind import CONFIGURED_TYPES, OPERATION, Catalog, CatalogWrite, Resource
+from outlast.operations.service import Service
+from outlast.resources.services.model import ServiceDocument
 from outlast.resources.shown_operations import ShownOperations
 from outlast.settings import Backend, Limits, ObjectStoreSettings, Settings
 from outlast.store.port import AuditEntry, CatalogStore, OperationStore, Store
 
-BACKEND, OBJECT_STORE, INSTALLATION = CONFIGURED_TYPES
+BACKEND, OBJECT_STORE, INSTALLATION, SERVICE = CONFIGURED_TYPES
 
 
 class BackendDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +73,11 @@ class ConfiguredCatalog:
     """
 
     def __init__(
-        self, catalog: CatalogStore, settings: Settings, operations: OperationStore | None = None
+        self,
+        catalog: CatalogStore,
+        settings: Settings,
+        operations: OperationStore | None = None,
+        services: Sequence[Service] = (),
     ) -> None:
         self._catalog = catalog
         self._operations = None if operations is None else ShownOperations(operations)
@@ -79,6 +85,7 @@ class ConfiguredCatalog:
             BACKEND: _resources(BACKEND, _backend_documents(settings.backends)),
             OBJECT_STORE: _resources(OBJECT_STORE, _store_documents(settings)),
             INSTALLATION: _resources(INSTALLATION, {INSTALLATION: _installation(settings)}),
+            SERVICE: _service_resources(services),
         }
 
     async def read(self, tenant: str, type: str, id_or_name: str) -> Resource | None:
@@ -88,7 +95,7 @@ class ConfiguredCatalog:
         configured = self._configured.get(type)
         if configured is None:
             return await self._catalog.read(tenant, type, id_or_name)
-        found = [one for one in configured if one.id == id_or_name]
+        found = [one for one in configured if id_or_name in {one.id, one.name}]
         return msgspec.structs.replace(found[0], tenant=tenant) if found else None
 
     async def find(
@@ -129,9 +136,9 @@ class ConfiguredCatalog:
 class ConfiguredStore:
     """An open store whose catalog has the resources of the settings."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, services: Sequence[Service] = ()) -> None:
         self._store = store
-        self._catalog = ConfiguredCatalog(store.catalog, settings, store.operations)
+        self._catalog = ConfiguredCatalog(store.catalog, settings, store.operations, services)
 
     @property
     def operations(self) -> OperationStore:
@@ -198,6 +205,19 @@ def _installation(settings: Settings) -> InstallationDocument:
         pipe_table_bytes=settings.limits.pipe_table_bytes,
         database_engine=settings.databases.engine,
     )
+
+
+def _service_resources(services: Sequence[Service]) -> list[Resource]:
+    documents = {
+        one.name: ServiceDocument(
+            commands=one.commands, description=one.description, has_status=one.status is not None
+        )
+        for one in services
+    }
+    ids = {one.name: one.id for one in services}
+    by_name = _resources(SERVICE, documents)
+    by_id = [msgspec.structs.replace(one, id=ids[one.name]) for one in by_name]
+    return sorted(by_id, key=lambda one: one.id, reverse=True)
 
 
 def _resources(type_: str, documents: Mapping[str, msgspec.Struct]) -> list[Resource]:
