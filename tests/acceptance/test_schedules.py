@@ -63,7 +63,7 @@ def make_many(client, count):
         client.schedules.create(msgspec.structs.replace(wish, name=f"s{number}"))
 
 
-def until(condition, seconds=30):
+def until(condition, seconds=60):
     ends_at = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < ends_at, "it did not happen in time"

@@ -18,6 +18,7 @@ from outlast.operations.schedules import (
     decode_schedule,
     schedule_write,
 )
+from outlast.settings import Sharing, TenantShare
 from outlast.store.postgres import PostgresStore
 from outlast.store.sqlite import SqliteStore
 from outlast.testing.clock import ManualClock
@@ -36,11 +37,11 @@ async def make_world(request, tmp_path):
         make = lambda: PostgresStore(url, clock=clock)  # noqa: E731
     opened = []
 
-    async def world():
+    async def world(**options):
         store = make()
         await store.open()
         opened.append(store)
-        return Scheduling(store, clock)
+        return Scheduling(store, clock, **options)
 
     yield world
     for store in opened:
@@ -145,6 +146,22 @@ async def test_a_tick_that_found_the_server_at_fault_is_tried_again_soon(world, 
     after = await world.now(ada, schedule)
     assert len(await world.made(schedule)) == 1
     assert after.next_at == schedule.next_at + 24 * HOUR * SECOND
+
+
+async def test_nothing_is_made_while_enough_is_pending_and_it_is_tried_again_soon(make_world):
+    full = Sharing(every_tenant=TenantShare(pending_max=1))
+    world = await make_world(sharing=lambda: full)
+    ada = await world.member("ada", Role.SUBMITTER)
+    first = await world.create(ada, "first", every_seconds=HOUR)
+    second = await world.create(ada, "second", every_seconds=HOUR)
+    await world.schedules.trigger(ada, first.id)
+    await world.tick(HOUR)
+    after = await world.now(ada, second)
+    assert after.document.last_failure.code == "too_many_pending"
+    assert after.next_at == world.clock() + RETRY_SECONDS * SECOND
+    await world.finish()
+    await world.tick(RETRY_SECONDS)
+    assert len(await world.made(second)) == 1
 
 
 async def test_a_kind_that_is_gone_is_named_and_one_that_comes_back_is_used(world, ada):

@@ -13,7 +13,7 @@ from outlast.operations import transitions
 from outlast.operations.errors import NotFound
 from outlast.operations.kind import Kind
 from outlast.operations.schedules import SCHEDULE
-from outlast.settings import Limits, Retention
+from outlast.settings import Limits, Retention, Sharing
 from outlast.store.port import Change, Claim, Query
 
 TENANT = "default"
@@ -31,7 +31,7 @@ async def _echo(plan, _context):
 class Scheduling:
     """An engine, its schedules, and one look for what is due. `missing` makes the kind refuse."""
 
-    def __init__(self, store, clock=None, *, limits=None):
+    def __init__(self, store, clock=None, *, limits=None, sharing=Sharing):
         self.store = store
         self.clock = clock
         self.missing = None
@@ -52,6 +52,7 @@ class Scheduling:
             hub=Hub(store.operations, 100),
             limits=limits or Limits(),
             retention=Retention(),
+            sharing=sharing,
         )
         self.schedules = Schedules(self.engine)
         self.ticker = Ticker(self.engine)

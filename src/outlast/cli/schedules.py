@@ -13,6 +13,7 @@ from outlast.cli.wording import duration, instant
 from outlast.client.answers import Schedule, TickFailure
 from outlast.client.schedule_requests import NewSchedule
 
+_MINUTE = 60
 _EVERY = click.option("--every", type=Duration(), help="The interval (90s, 15m, 2h, 7d).")
 _CRON = click.option("--cron", help="Minute, hour, day of month, month, day of week.")
 _ZONE = click.option("--time-zone", help="By whose clocks --cron is read; UTC if not given.")
@@ -266,7 +267,8 @@ def _whole(seconds: float | None, option: str) -> int | None:
 
 def _timing(one: Schedule) -> str:
     if one.every_seconds is not None:
-        return f"every {duration(one.every_seconds)}"
+        short = one.every_seconds < _MINUTE
+        return f"every {f'{one.every_seconds} s' if short else duration(one.every_seconds)}"
     return f"{one.cron} ({one.time_zone})"
 
 

@@ -104,10 +104,17 @@ class Engine:
                 )
         return [outcome for outcome in outcomes if outcome is not None]
 
-    async def creation(self, principal: Principal, wish: Wish) -> Creation:
-        """What would be stored if the wish were submitted now. Raises what stands in its way."""
+    async def check(self, principal: Principal, wish: Wish) -> None:
+        """Raise what stands in the way of what the wish asks for, but for the room there is."""
         principal.require(Verb.SUBMIT)
         documents.check(wish.spec, self.limits.spec_bytes, "spec")
+        await self._creation(principal, wish)
+
+    async def creation(self, principal: Principal, wish: Wish) -> Creation:
+        """What a wish comes to, for whoever stores many at once. Raises what stands in its way."""
+        principal.require(Verb.SUBMIT)
+        documents.check(wish.spec, self.limits.spec_bytes, "spec")
+        await self._admission.admit(principal.tenant)
         return await self._creation(principal, wish)
 
     async def _create_again(self, principal: Principal, wish: Wish) -> Outcome:

@@ -284,7 +284,7 @@ class Schedules:
                 field_errors={"deadline_seconds": "range"},
             )
         check_timing(document)
-        await self._engine.creation(principal, plain_wish(schedule_id, document))
+        await self._engine.check(principal, plain_wish(schedule_id, document))
 
     async def _check_room(self, tenant: str) -> None:
         # Two calls at once may both find the last place: the limit is against thousands, not one.

@@ -42,6 +42,8 @@ def server(serve):
         upload.raise_for_status()
         spec = {"query": "SELECT n FROM {src_0}", "src": [{"dataset": "numbers"}]}
         http.post("/v1/operations", json={"kind": "sql_query", "spec": spec}).raise_for_status()
+        nightly = {"name": "nightly", "kind": "sql_query", "spec": spec, "cron": "0 3 * * *"}
+        http.post("/v1/schedules", json=nightly).raise_for_status()
     with made.http("/nebius") as http:
         files = {"file": ("rows.jsonl", rows, "application/jsonl")}
         http.post("/v1/files", files=files, data={"purpose": "batch"}).raise_for_status()
