@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,14 +85,17 @@ class Installation:
         self.outside.chmod(0o666)
         self.folder.chmod(0o711)
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start the server; returns at once."""
-        self.server = self._start("serve", "--port", str(self.port), "--json")
+    def start(
+        self, prefix: Sequence[str] = (), slots: int | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start the server, with something before its command; returns at once."""
+        command = ("serve", "--port", str(self.port), "--json")
+        self.server = self._start(*command, prefix=prefix, slots=slots)
         return self.server
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def start_worker(self, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         """Start a worker without a server, on the same database and data folder."""
-        return self._start("worker")
+        return self._start("worker", prefix=prefix)
 
     def add_server(self) -> None:
         """From now on there shall be one more server, with a worker and a data folder."""
@@ -109,7 +113,13 @@ class Installation:
             if other.process is None or other.process.poll() is not None:
                 other.process = self._start(*other.command, data=other.data)
 
-    def _start(self, *command: str, data: Path | None = None) -> subprocess.Popen[bytes]:
+    def _start(
+        self,
+        *command: str,
+        data: Path | None = None,
+        prefix: Sequence[str] = (),
+        slots: int | None = None,
+    ) -> subprocess.Popen[bytes]:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("OUTLAST_")
         }
@@ -122,9 +132,10 @@ class Installation:
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "outlast", *command),
+                    *(*prefix, sys.executable, "-m", "outlast", *command),
                     *("--data", str(self.data if data is None else data)),
-                    *("--settings", str(self.settings), "--workers", str(self.slots)),
+                    *("--settings", str(self.settings)),
+                    *("--workers", str(self.slots if slots is None else slots)),
                     *("--kinds", "chaos_kinds"),
                 ],
                 cwd=self.folder,

@@ -10,9 +10,17 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.acceptance
-def test_a_dozen_kills_break_no_promise():
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        ["--kills", "12", "--seconds", "15"],
+        ["--kills", "3", "--seconds", "8", "--database", "postgres", "--database-restarts", "2"],
+    ],
+    ids=["a_dozen_kills", "restarts_of_the_database"],
+)
+def test_chaos_breaks_no_promise(wanted):
     done = subprocess.run(
-        [sys.executable, HERE / "chaos.py", "--kills", "12", "--seconds", "15", "--brief"],
+        [sys.executable, HERE / "chaos.py", "--brief", *wanted],
         capture_output=True,
         text=True,
         timeout=110,

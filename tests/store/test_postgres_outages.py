@@ -1,10 +1,12 @@
 """The database goes away in the middle: what callers are told, and what is written."""
 
 import asyncio
+import itertools
 import time
 
 import asyncpg
 import pytest
+from own_postgres import OwnPostgres
 from postgres_wire import Wire
 
 import postgres_server
@@ -232,6 +234,59 @@ async def test_a_host_that_takes_no_writes_is_left_for_one_that_does(store, conn
     assert not waiting.done()
     await connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
     await waiting
+
+
+@pytest.fixture
+def primary():
+    server = OwnPostgres().start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+async def standby(primary):
+    """A synchronous one: what the primary answers is here too."""
+    server = OwnPostgres().follow(primary)
+    connection = await asyncpg.connect(primary.url())
+    await connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
+    yield server
+    server.remove()
+
+
+async def test_a_failover_to_a_standby_loses_nothing_and_is_waited_for(primary, standby):
+    hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
+    store = PostgresStore(f"postgresql://postgres@{hosts}/postgres")
+    await store.open()
+    created, is_over = [], asyncio.Event()
+
+    async def load(number):
+        for count in itertools.count():
+            if is_over.is_set():
+                return
+            key = f"{number}-{count}"
+            one = await create(store, idempotency_key=key, fingerprint=b"f")
+            created.append((key, one.operation.id))
+            await asyncio.sleep(0.02)
+
+    loads = [asyncio.create_task(load(number)) for number in range(5)]
+    try:
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(primary.stop)
+        before = len(created)
+        await asyncio.to_thread(standby.promote)
+        while len(created) < before + 20:
+            await asyncio.sleep(0.05)
+            [load.result() for load in loads if load.done()]
+        is_over.set()
+        await asyncio.gather(*loads)
+        assert before > 5
+        assert None not in await store.operations.get("acme", [id_ for _, id_ in created])
+        page = await store.operations.find(Query(tenant="acme", limit=500))
+        assert len(page.operations) == len(created)
+    finally:
+        await store.close()
 
 
 async def test_what_a_vanished_client_has_locked_is_free_again_within_seconds(store, connection):

@@ -53,7 +53,7 @@ class OwnPostgres:
     def follow(self, primary):
         """Become the primary's standby, and start; what the primary answers is then here too."""
         where = f"host={primary._host} port={primary.port} user=postgres application_name=standby"
-        self._run("pg_basebackup", "-R", "-d", where, "-X", "stream", "-c", "fast")
+        self._run("pg_basebackup", "-R", "-d", where, "-X", "stream", "-c", "fast", "-N")
         return self.start()
 
     def promote(self):
@@ -87,6 +87,10 @@ class OwnPostgres:
             text += self.log.read_text()[-2000:] if self.log.exists() else ""
             raise subprocess.CalledProcessError(done.returncode, program, text)
 
+    def as_user(self):
+        """What is put before a command to run it as the server does."""
+        return _as_user()
+
     def _hand_over(self, path):
         if os.geteuid() == 0:
             shutil.chown(path, _USER, _USER)
@@ -112,7 +116,12 @@ def _as_user():
     if os.geteuid() != 0:
         return ()
     entry = pwd.getpwnam(_USER)
-    return ("setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups")
+    return (
+        shutil.which("setpriv"),
+        f"--reuid={entry.pw_uid}",
+        f"--regid={entry.pw_gid}",
+        "--clear-groups",
+    )
 
 
 def _free_port():

@@ -34,7 +34,7 @@ class Chores:
         self._store = store
         self._reap_seconds = recovery.reap_seconds
         self._renew_seconds = recovery.renew_seconds
-        self._seen_at = time.monotonic()
+        self._away_since: float | None = None
         self._reaps_from = 0.0
         self._audit_kept = int((retention or Retention()).audit_days * 86_400 * SECOND)
 
@@ -66,7 +66,6 @@ class Chores:
     async def _reap_once(self) -> None:
         if await self._may_reap():
             await self.reap()
-        self._seen_at = time.monotonic()
 
     async def _prune_once(self) -> None:
         await self.prune()
@@ -74,9 +73,12 @@ class Chores:
 
     async def _may_reap(self) -> bool:
         """Look whether the store is there, and whether it has been for long enough."""
+        if self._away_since is None:
+            self._away_since = time.monotonic()
         await self._store.get(None, [_NOBODY])
         now = time.monotonic()
-        if now - self._seen_at > self._renew_seconds:
+        away_seconds, self._away_since = now - self._away_since, None
+        if away_seconds > self._renew_seconds:
             logger.warning("the store was away: leases are left alone for a moment")
             self._reaps_from = now + _RENEWALS * self._renew_seconds
         return now >= self._reaps_from

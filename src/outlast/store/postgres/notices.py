@@ -14,11 +14,14 @@ import asyncpg
 
 from outlast.store.port import Changed
 from outlast.store.postgres.connecting import Connections
+from outlast.store.postgres.refusals import refusal_for
 from outlast.store.postgres.transaction import Transaction
 
 _PAUSE_SECONDS: Final = 1.0
 _BETWEEN_SECONDS: Final = 0.01
 """How long what follows a NOTIFY gathers for the next one: every other process wakes for each."""
+_SNAPSHOT: Final = "SELECT pg_current_snapshot()::text"
+"""Another one whenever a transaction that wrote has begun or ended."""
 _ANYTHING: Final = Changed(ids=None, claimable=True)
 
 _log = logging.getLogger(__name__)
@@ -27,7 +30,7 @@ _log = logging.getLogger(__name__)
 class Notices:
     """Subscribers, and a connection that listens for them.
 
-    A pooler drops LISTEN: then others' changes are seen by whoever looks once a second.
+    Behind a pooler nobody can listen: there it looks once a second whether anything has happened.
     """
 
     def __init__(self, connections: Connections, channel: str) -> None:
@@ -40,6 +43,7 @@ class Notices:
     async def open(self) -> None:
         """Begin to listen."""
         if self._connections.is_pooled:
+            self._listening = asyncio.create_task(self._look())
             return
         is_ready = asyncio.Event()
         self._listening = asyncio.create_task(self._listen(is_ready))
@@ -99,6 +103,20 @@ class Notices:
                 if connection is not None and not connection.is_closed():
                     connection.terminate()
             await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _look(self) -> None:
+        last = None
+        while True:
+            await asyncio.sleep(_PAUSE_SECONDS)
+            try:
+                [[seen]] = await self._connections.fetch(_SNAPSHOT)
+            except Exception as error:
+                if refusal_for(error) is None:
+                    raise
+                seen = None
+            if seen is None or seen != last:
+                self._tell(_ANYTHING)
+            last = seen
 
     def _end(self, ended: asyncio.Event) -> None:
         ended.set()

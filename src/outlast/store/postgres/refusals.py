@@ -31,7 +31,6 @@ _NOT_AWAY: Final = (
     ValueError,  # what asyncpg says of arguments is of the same class as a lost connection
 )
 _POOLER: Final = (
-    asyncpg.ProtocolViolationError,
     asyncpg.InvalidSQLStatementNameError,
     asyncpg.DuplicatePreparedStatementError,
 )
@@ -68,7 +67,7 @@ def refusal_for(error: Exception) -> OutlastError | None:
             return error
         case asyncpg.DiskFullError() | asyncpg.OutOfMemoryError():
             refusal = StoreFull()
-        case _ if isinstance(error, _POOLER):
+        case _ if isinstance(error, _POOLER) or "startup parameter" in str(error):
             refusal = Unavailable(
                 f"the database cannot be used: {_first_line(error)};"
                 " behind a pooler in transaction mode, set database_is_pooled"
@@ -80,6 +79,7 @@ def refusal_for(error: Exception) -> OutlastError | None:
             | asyncpg.InvalidAuthorizationSpecificationError()
             | asyncpg.InvalidCatalogNameError()
             | asyncpg.QueryCanceledError()
+            | asyncpg.ProtocolViolationError()
             | asyncpg.ClientConfigurationError()
         ):
             refusal = Unavailable(f"the database cannot be used: {_first_line(error)}")
