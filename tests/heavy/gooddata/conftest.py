@@ -8,9 +8,11 @@ from official_client import Sdk, model
 from pyarrow import parquet
 
 SEED = "1.66.0"
-STORES = """
+SETTINGS = """
 [object_stores.lake]
 url = "file://{folder}"
+[services.quiet]
+commands = {{}}
 """
 
 
@@ -23,8 +25,7 @@ def lake(tmp_path_factory):
 @pytest.fixture(scope="session")
 def server(serve, lake):
     """A server with a profile of the dialect."""
-    settings = STORES.format(folder=lake)
-    return serve(settings, arguments=["--profile", "gooddata=127.0.0.1:0"])
+    return serve(SETTINGS.format(folder=lake), arguments=["--profile", "gooddata=127.0.0.1:0"])
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,18 @@ def test_a_later_client_makes_lists_reads_and_removes_a_database(client_of, vers
     assert [source["data_source_id"] for source in attributes(sources)] == [name]
     storages, _, _ = sdk.api("list_ai_lake_object_storages", size=1)
     assert [storage["storage_id"] for storage in attributes(storages)] == ["lake"]
+    services, _, _ = sdk.api("list_ai_lake_services")
+    assert {"databases", "datasets"} <= {one["name"] for one in attributes(services)}
+    told, _, _ = sdk.api("get_ai_lake_service_status", service_id="databases")
+    assert told["status"]["databases"]["ready"] >= 1
+    asked = model("RunServiceCommandRequest", payload={"database": name})
+    done = sdk.started(
+        "run_ai_lake_service_command",
+        service_id="databases",
+        command_name="describe",
+        run_service_command_request=asked,
+    )
+    assert done["status"] == "succeeded"
     analysed = sdk.wait(sdk.lake("analyze_statistics", instance_id=name))
     assert analysed["status"] == "succeeded"
     assert sdk.deprovision(name)["status"] == "succeeded"
