@@ -84,14 +84,16 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """A worker's request for work: at most `limit` operations of these kinds.
 
-    `after_tenant` is whose turn it was last. `sharing` is what tenants and kinds are held to; its
-    tenants are ids.
+    `served` says how much a tenant was served lately, which counts as if so many of its operations
+    were running; `after_tenant` is whose turn it was last. `sharing` is what tenants and kinds are
+    held to; its tenants are ids.
     """
 
     kinds: frozenset[str]
     worker: str
     limit: int
     lease_seconds: float
+    served: Mapping[str, float] = {}
     after_tenant: str = ""
     sharing: Sharing = Sharing()
 
@@ -225,9 +227,10 @@ class OperationStore(Protocol):
         the kind have room, in `running_max` and in `starts_per_minute`, which hold over all
         claims, also those at the same time. Each gets a lease of its own token.
 
-        Tenants take turns: next is the one with the fewest running for its weight (more than
-        RUNNING_COUNTED count as so many); among equals they go round in the order of their ids,
-        beginning after `after_tenant`. Within a tenant higher priority goes first, then older.
+        Tenants take turns: next is the one with the fewest running (more than RUNNING_COUNTED
+        count as so many) and `served`, for its weight; among equals they go round in the order of
+        their ids, beginning after `after_tenant`. Within a tenant higher priority goes first, then
+        older.
         """
 
     async def count_pending(self, tenant: str, limit: int) -> int:

@@ -53,6 +53,7 @@ class Turns:
         self._place = {tenant: place for place, tenant in enumerate(order)}
         self._weight = {tenant: claim.sharing.of_tenant(tenant).weight or 1 for tenant in order}
         self._running = dict.fromkeys(order, 0)
+        self._served = claim.served
         self._room: dict[Scope, int] = {}
         self.started: Counter[Scope] = Counter()
         """How many attempts were taken of each tenant and kind that is limited."""
@@ -87,7 +88,11 @@ class Turns:
 
     def allot(self, wanted: int) -> list[str]:
         """Whose turns the next ones are, at most so many, had every tenant enough to take."""
-        heap = [(*self._rank(tenant), tenant) for tenant in self._kinds if self._has_room(tenant)]
+        heap = [
+            (self._level(tenant), self._place[tenant], tenant)
+            for tenant in self._kinds
+            if self._has_room(tenant)
+        ]
         heapq.heapify(heap)
         counts: Counter[str] = Counter()
         turns: list[str] = []
@@ -101,8 +106,7 @@ class Turns:
             if step == room:
                 heapq.heappop(heap)
             else:
-                level = (self._running[tenant] + counts[tenant]) / self._weight[tenant]
-                heapq.heapreplace(heap, (level, place, tenant))
+                heapq.heapreplace(heap, (self._level(tenant, counts[tenant]), place, tenant))
         return turns
 
     def kinds(self, tenant: str) -> list[str]:
@@ -129,8 +133,9 @@ class Turns:
             self.started[scope] += 1
         return True
 
-    def _rank(self, tenant: str) -> tuple[float, int]:
-        return self._running[tenant] / self._weight[tenant], self._place[tenant]
+    def _level(self, tenant: str, more: int = 0) -> float:
+        running = self._running[tenant] + more
+        return (running + self._served.get(tenant, 0)) / self._weight[tenant]
 
     def _has_room(self, tenant: str) -> bool:
         return self._room.get(("tenant", tenant), 1) > 0 and bool(self.kinds(tenant))

@@ -12,7 +12,7 @@ adapter; the invariants know neither. Two open stores take turns on one database
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +40,7 @@ from outlast.testing.store_model import (
     RETENTION_SECONDS,
     RETRY_SECONDS,
     SHARINGS,
+    TURNS,
     Expected,
     Model,
 )
@@ -54,6 +55,7 @@ _pick = st.integers(0, 99)
 _endings = st.sampled_from(("succeed", "fail", "retry", "release", "confirm_cancel"))
 _kinds = st.sampled_from(({"a"}, {"b"}, {"a", "b"}, {"a", "b"}))
 _sharings = st.sampled_from(SHARINGS)
+_turns = st.sampled_from(TURNS)
 _submissions = st.fixed_dictionaries(
     {
         "tenant": st.sampled_from((*TENANTS, TENANTS[0])),
@@ -129,15 +131,14 @@ class StoreMachine(RuleBasedStateMachine):
             else:
                 assert created.operation.id == earlier
 
-    @rule(
-        at=_at,
-        kinds=_kinds,
-        limit=st.integers(1, 3),
-        after=st.sampled_from(("", *TENANTS)),
-        sharing=_sharings,
-    )
+    @rule(at=_at, kinds=_kinds, limit=st.integers(1, 3), turns=_turns, sharing=_sharings)
     def claim(
-        self, at: int, kinds: set[str], limit: int, after: str = "", sharing: Sharing = SHARINGS[0]
+        self,
+        at: int,
+        kinds: set[str],
+        limit: int,
+        turns: Mapping[str, Any] = TURNS[0],
+        sharing: Sharing = SHARINGS[0],
     ) -> None:
         """Claim, and get exactly what is next."""
         claim = Claim(
@@ -145,8 +146,8 @@ class StoreMachine(RuleBasedStateMachine):
             worker="w",
             limit=limit,
             lease_seconds=LEASE_SECONDS,
-            after_tenant=after,
             sharing=sharing,
+            **turns,
         )
         claimed = self._run(self._operations(at).claim(claim))
         now = self.clock()

@@ -6,6 +6,7 @@ Only plain rules: who is next, what an ending leads to, what is overdue.
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 from outlast.operations.model import SECOND, Submission
 from outlast.operations.states import State
@@ -16,6 +17,12 @@ LEASE_SECONDS = 10
 RETENTION_SECONDS = 60
 RETRY_SECONDS = 5
 
+TURNS: tuple[dict[str, Any], ...] = (
+    {},
+    {"after_tenant": "acme"},
+    {"served": {"acme": 1.5}, "after_tenant": "other"},
+    {"served": {"acme": 0.25, "other": 2}},
+)
 SHARINGS = (
     Sharing(),
     Sharing(),
@@ -143,7 +150,7 @@ class Model(dict[str, Expected]):
             tenant = min(
                 {self._wish(id_).tenant for id_ in free},
                 key=lambda each: (
-                    self._running("tenant", each, chosen)
+                    (self._running("tenant", each, chosen) + claim.served.get(each, 0))
                     / (claim.sharing.of_tenant(each).weight or 1),
                     each <= claim.after_tenant,
                     each,

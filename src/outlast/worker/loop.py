@@ -15,6 +15,7 @@ from outlast.worker.attempt import Attempt
 from outlast.worker.equipment import Equipment, Publisher, SecretSource, Stager
 from outlast.worker.leases import LeaseKeeper
 from outlast.worker.partial import OwnPartials
+from outlast.worker.served import Served
 
 __all__ = ["Equipment", "OwnPartials", "Publisher", "SecretSource", "Stager", "Worker"]
 
@@ -53,6 +54,7 @@ class Worker:
             lease_seconds=equipment.recovery.lease_seconds,
         )
         self._slots = slots
+        self._served = Served()
         self._attempts: dict[str, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._look = asyncio.Event()
@@ -93,7 +95,10 @@ class Worker:
         if free > 0:
             claimed_at = time.monotonic()
             claim = msgspec.structs.replace(
-                self._claim, limit=free, sharing=self._equipment.sharing()
+                self._claim,
+                limit=free,
+                served=self._served.until(claimed_at),
+                sharing=self._equipment.sharing(),
             )
             try:
                 claimed = await self._store.claim(claim)
@@ -102,6 +107,7 @@ class Worker:
                 claimed = []
             for operation in claimed:
                 self._begin(operation, claimed_at)
+                self._served.add(operation.tenant, claimed_at)
             if claimed:
                 last = claimed[-1].tenant
                 self._claim = msgspec.structs.replace(self._claim, after_tenant=last)

@@ -3,6 +3,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -30,6 +32,7 @@ async def take(
     rules: Sharing = ALIKE,
     *,
     after: str = "",
+    served: Mapping[str, float] = MappingProxyType({}),
     kinds: frozenset[str] = frozenset({KIND}),
 ) -> list[Operation]:
     """What a claim takes under these rules."""
@@ -39,6 +42,7 @@ async def take(
         limit=limit,
         lease_seconds=3600,
         after_tenant=after,
+        served=served,
         sharing=rules,
     )
     return await given.operations.claim(claim)
@@ -79,6 +83,11 @@ class SharingContract(ContractFixtures):
             turns.append(last)
             await given.change(operation, ending(operation, State.SUCCEEDED))
         assert turns == ["c", "a", "b", "c", "a", "b"]
+
+    async def test_what_a_tenant_was_served_lately_counts_as_running(self, given: Given) -> None:
+        for tenant in ("a", "b") * 6:
+            await given.pending(tenant=tenant)
+        assert tenants(await take(given, 4, served={"a": 2.5})) == ["b", "b", "b", "a"]
 
     async def test_priority_orders_the_work_of_one_tenant_and_no_others(self, given: Given) -> None:
         low = await given.pending(tenant="a")
