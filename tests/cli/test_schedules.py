@@ -36,7 +36,7 @@ def test_what_is_wrong_is_said(run):
         (("create", "x", "count", "{}", "--every", "0.5"), "whole number"),
         (("create", "x", "count", "{}", "--cron", "61 * * * *"), "bad minute"),
         (("create", "x", "count", '{"steps": "a"}', "--every", "5"), "invalid_spec"),
-        (("update", "x"), "nothing is given"),
+        (("update", "x", "--every", "1h", "--cron", "* * * * *"), "--every and"),
         (("pause", "nobody"), "no such schedule"),
     ):
         ended = run("schedule", *arguments)

@@ -136,6 +136,7 @@ def test_what_is_due_all_day_follows_the_clock_through_both():
         ("0 " * 200, "five fields"),
         (f"{'0' * 5000} * * * *", "five fields"),
         ("@daily", "five fields"),
+        ("* * * *\u00a0*", "five fields"),
     ],
 )
 def test_an_expression_that_is_wrong_or_never_due_is_refused(cron, reason):

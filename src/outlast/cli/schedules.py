@@ -150,6 +150,7 @@ def get(session: Session, schedule: str) -> None:
     (
         ("An hour later", "outlast schedule update nightly --cron '0 4 * * *'"),
         ("With another spec", "outlast schedule update nightly --spec @query.json"),
+        ("In my name, since its member has left", "outlast schedule update nightly"),
     ),
 )
 @click.argument("schedule")
@@ -173,7 +174,8 @@ def update(
 ) -> None:
     """Change a schedule, and have it act in your name.
 
-    What is not given stays as it is; labels are given all at once.
+    What is not given stays as it is; labels are given all at once. Without any option it only
+    acts in your name from then on, as when its member has left.
     """
     if every is not None and cron is not None:
         raise click.UsageError("give one of --every and --cron")
@@ -185,8 +187,6 @@ def update(
         **rest,
     }
     changes = {name: value for name, value in given.items() if value is not None}
-    if not changes:
-        raise click.UsageError("nothing is given that shall change")
     _tell(session, session.client.schedules.update(schedule, changes))
 
 

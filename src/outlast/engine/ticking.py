@@ -153,6 +153,7 @@ class Ticker:
         document = decode_schedule(resource.document)
         now = self._store.operations.now()
         if isinstance(error, OutlastError):
+            logger.info("schedule %s made nothing: %s", resource.id, error.code)
             failure = TickFailure(code=error.code, message=error.message, at=now)
         else:
             logger.error("schedule %s made nothing", resource.id, exc_info=error)

@@ -171,7 +171,9 @@ def decode_schedule(document: bytes) -> ScheduleDocument:
 
 
 def _walk(cron: str, start: datetime) -> CronSim:
-    if len(cron) > _CRON_CHARS_MAX or len(cron.split()) != _CRON_FIELDS:
+    # A space of another script is one to `split`, but not to other readers of the schedule.
+    is_plain = cron.isascii() and len(cron) <= _CRON_CHARS_MAX
+    if not is_plain or len(cron.split()) != _CRON_FIELDS:
         raise _bad_cron("it has five fields: minute, hour, day of month, month, day of week")
     try:
         return CronSim(cron, start)
