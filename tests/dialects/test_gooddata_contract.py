@@ -1,3 +1,5 @@
+import json
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
@@ -5,6 +7,7 @@ import pytest
 from gooddata_examples import EXAMPLES
 
 from outlast.dialects.gooddata import GoodData
+from outlast.dialects.gooddata.operations import AnyOperation
 from outlast.dialects.gooddata.words import WORDS, OperationKind, Status
 from outlast.dialects.port import Reply
 from outlast.operations.failure import Failure
@@ -12,6 +15,7 @@ from outlast.operations.states import State
 from outlast.testing.dialect_contract import DialectContract, make_operation
 
 DIALECT = GoodData()
+SAMPLES = json.loads((Path(__file__).parent / "gooddata_samples.json").read_text())
 ANALYZE = EXAMPLES["analyze_statistics"]
 
 
@@ -86,3 +90,23 @@ def test_a_failure_names_the_fields_that_are_at_fault():
 def test_the_id_that_a_caller_chose_is_the_operations_id():
     chosen = "e9fd5d74-8a1b-46bd-ac60-bd91e9206897"
     assert rendered(State.PENDING, alias=chosen)["id"] == chosen
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample["source"])
+def test_a_sample_of_the_wire_is_an_operation_here_to_the_letter(sample):
+    operation = msgspec.convert(sample["operation"], AnyOperation)
+    assert msgspec.to_builtins(operation) == sample["operation"]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"id": "1", "kind": "provision-database", "status": "running"},
+        {"id": "1", "kind": "refresh-partition", "status": "pending"},
+        {"id": "1", "kind": "provision-database", "status": "failed"},
+        {"id": "1", "kind": "provision-database", "status": "succeeded", "result": None},
+    ],
+)
+def test_what_their_client_would_not_read_is_not_read_here(operation):
+    with pytest.raises(ValueError, match="not an operation"):
+        DIALECT.read(Reply(body=msgspec.json.encode(operation)))
