@@ -26,11 +26,13 @@ from outlast.client.connecting import (
     ProgressCallback,
     fresh_key,
 )
+from outlast.client.databases import AsyncDatabases
 from outlast.client.handles import AsyncHandle
+from outlast.client.pipe_tables import AsyncPipeTables
 from outlast.client.procedures import Emit, Procedure
 from outlast.client.requests import Filter, Submission
-from outlast.client.pipe_tables import AsyncPipeTables
 from outlast.client.schedules import AsyncSchedules
+from outlast.client.services import AsyncServices
 from outlast.client.stepping import AsyncSteps
 from outlast.client.wire import Call, Request
 
@@ -72,7 +74,9 @@ class AsyncClient:
         self.datasets = AsyncDatasets(self)
         self.files = AsyncFiles(self)
         self.schedules = AsyncSchedules(self)
+        self.databases = AsyncDatabases(self)
         self.pipe_tables = AsyncPipeTables(self)
+        self.services = AsyncServices(self)
         self.tokens = AsyncTokens(self)
         self.tenants = AsyncTenants(self)
 

@@ -25,11 +25,13 @@ from outlast.client.connecting import (
     ProgressCallback,
     fresh_key,
 )
+from outlast.client.databases import Databases
 from outlast.client.handles import Handle
+from outlast.client.pipe_tables import PipeTables
 from outlast.client.procedures import Emit, Procedure
 from outlast.client.requests import Filter, Submission
-from outlast.client.pipe_tables import PipeTables
 from outlast.client.schedules import Schedules
+from outlast.client.services import Services
 from outlast.client.stepping import Steps
 from outlast.client.sync_resources import Datasets, Files, Tenants, Tokens
 from outlast.client.wire import Call, Request
@@ -72,7 +74,9 @@ class Client:
         self.datasets = Datasets(self)
         self.files = Files(self)
         self.schedules = Schedules(self)
+        self.databases = Databases(self)
         self.pipe_tables = PipeTables(self)
+        self.services = Services(self)
         self.tokens = Tokens(self)
         self.tenants = Tenants(self)
 

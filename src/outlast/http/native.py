@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from outlast.http.chat_log import ChatLogRoutes
+from outlast.http.databases import DatabaseRoutes
 from outlast.http.datasets import DatasetRoutes
 from outlast.http.errors import STATUS
 from outlast.http.faces import NATIVE_FACE
@@ -17,6 +18,7 @@ from outlast.http.parts import Parts
 from outlast.http.pipe_tables import PipeTableRoutes
 from outlast.http.routing import Route
 from outlast.http.schedules import ScheduleRoutes
+from outlast.http.services import ServiceRoutes
 from outlast.http.submitting import SubmittingRoutes
 from outlast.http.tokens import TokenRoutes
 from outlast.operations.kind import Kind
@@ -39,12 +41,17 @@ def native_routes(
         routes += DatasetRoutes(parts.datasets, parts.limits, body_seconds).routes()
     if parts.files is not None:
         routes += FileRoutes(parts.files, parts.limits, body_seconds).routes()
+    if parts.databases is not None:
+        routes += DatabaseRoutes(parts.databases, parts.limits, body_seconds).routes()
+    if parts.services is not None:
+        routes += ServiceRoutes(parts.services, engine.kinds).routes()
     if parts.pipe_tables is not None:
         routes += PipeTableRoutes(parts.pipe_tables, parts.limits).routes()
     if parts.chat_log is not None:
         routes += ChatLogRoutes(parts, parts.chat_log).routes()
     url = parts.settings.public_url or "/"
-    document = openapi_route(routes, lambda all_: _document(all_, engine.kinds, version, url))
+    kinds = {name: kind for name, kind in engine.kinds.items() if not kind.is_part}
+    document = openapi_route(routes, lambda all_: _document(all_, kinds, version, url))
     return [*routes, document]
 
 
