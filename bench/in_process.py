@@ -13,7 +13,7 @@ from outlast.engine import Engine, Hub, Principal, Role
 from outlast.engine.preparing import OwnPreparer
 from outlast.executors.inline import InlineExecutor
 from outlast.operations.kind import Kind
-from outlast.settings import Limits, Recovery, Retention
+from outlast.settings import Limits, Recovery, Retention, Sharing
 from outlast.store.port import Store
 from outlast.store.postgres import PostgresStore
 from outlast.store.sqlite import SqliteStore
@@ -22,6 +22,7 @@ from outlast.worker import Equipment, OwnPartials, Worker
 _T = TypeVar("_T")
 PRINCIPAL = Principal(tenant="default", member="bench", role=Role.SUBMITTER)
 SPEC_BYTES = 250
+ALIKE = Sharing()
 
 
 class NoopSpec(msgspec.Struct, frozen=True):
@@ -43,6 +44,7 @@ async def in_process(
     slots: int,
     begin: asyncio.Event | None = None,
     url: str | None = None,
+    sharing: Sharing = ALIKE,
 ) -> AsyncIterator[Engine]:
     """An engine whose operations a worker of so many slots runs, both on this loop.
 
@@ -75,6 +77,7 @@ async def in_process(
             files=None,
             limits=Limits(),
             recovery=Recovery(),
+            sharing=lambda: sharing,
         ),
         new_store,
         name="bench",

@@ -15,12 +15,12 @@ from typing import Any
 
 import msgspec
 
+from databases import database
 from in_process import PRINCIPAL, NoopSpec, in_process, make_spec, run
 from outlast.engine import Engine, Wish
 from outlast.operations.kind import Kind
 from outlast.operations.states import State
 from outlast.store.port import Query
-from postgres_server import database
 
 SUBMITTERS = 256
 SLOTS = 256

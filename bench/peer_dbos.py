@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 from dbos import DBOS, DBOSConfig
 
-from postgres_server import database
+from databases import database
 
 QUEUE = "bench"
 _LEFT = "SELECT COUNT(*) FROM {} WHERE status <> 'SUCCESS'"

@@ -20,7 +20,7 @@ from pgqueuer.db import AsyncpgDriver, AsyncpgPoolDriver
 from pgqueuer.models import Job
 from pgqueuer.queries import Queries
 
-from postgres_server import database
+from databases import database
 
 AT_ONCE = 1_000
 SUBMITTERS = 256

@@ -12,11 +12,13 @@ import os
 import statistics
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from databases import server
 from in_process import PRINCIPAL, NoopSpec, in_process, make_spec, run
 from outlast.engine import Wish
 from outlast.operations.kind import Kind
@@ -25,6 +27,7 @@ BLOCK = b"x" * 4096
 BLOCKS = 64
 PAUSE_SECONDS = 0.02
 BARS = {"p50": 10.0, "p99": 40.0}
+BARS_ON_POSTGRES = {"p50": 16.0, "p99": 60.0}
 
 
 class Pickup(msgspec.Struct, frozen=True):
@@ -73,14 +76,14 @@ class Block:
         return time.perf_counter() - started
 
 
-async def measure(operations: int, warm_up: int) -> Pickup:
-    """Both times, taken in turn."""
+async def measure(operations: int, warm_up: int, url: str | None = None) -> Pickup:
+    """Both times, taken in turn, on SQLite or on the PostgreSQL database at the URL."""
     watch = Stopwatch()
     pickups: list[float] = []
     syncs: list[float] = []
     with tempfile.TemporaryDirectory(prefix="outlast-bench-") as folder:
         block = Block(Path(folder) / "block")
-        async with in_process(Path(folder), watch.kind, 8) as engine:
+        async with in_process(Path(folder), watch.kind, 8, url=url) as engine:
             wish = Wish(kind="noop", spec=make_spec())
             for count in range(warm_up + operations):
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -101,13 +104,25 @@ def quantile(values: list[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))]
 
 
+def measure_rounds(
+    rounds: int, operations: int = 500, warm_up: int = 20, *, is_postgres: bool = False
+) -> list[Pickup]:
+    """So many rounds on SQLite, or on a PostgreSQL server of its own."""
+    with server() if is_postgres else nullcontext() as own:
+        urls = [None if own is None else own.new_database() for _ in range(rounds)]
+        return [run(lambda url=url: measure(operations, warm_up, url)) for url in urls]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--operations", type=int, default=500)
     parser.add_argument("--warm-up", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--postgres", action="store_true")
     wanted = parser.parse_args()
-    rounds = [run(lambda: measure(wanted.operations, wanted.warm_up)) for _ in range(wanted.rounds)]
+    rounds = measure_rounds(
+        wanted.rounds, wanted.operations, wanted.warm_up, is_postgres=wanted.postgres
+    )
     print("milliseconds   pickup p50    p99   fdatasync p50    p99   p50 ratio   p99 ratio")
     for number, one in enumerate(rounds, 1):
         pickup = [quantile(one.pickup_ms, share) for share in (0.5, 0.99)]
@@ -117,7 +132,7 @@ def main() -> None:
             f"round {number:<7} {pickup[0]:11.2f} {pickup[1]:6.2f} {sync[0]:15.2f} {sync[1]:6.2f}"
             f" {ratios['p50']:11.1f} {ratios['p99']:11.1f}"
         )
-    for name, bar in BARS.items():
+    for name, bar in (BARS_ON_POSTGRES if wanted.postgres else BARS).items():
         middle = statistics.median(one.ratios()[name] for one in rounds)
         print(f"pickup {name} / fdatasync p50: {middle:.1f} (median of rounds; at most {bar:.0f})")
 

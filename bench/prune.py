@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from databases import database
 from in_process import PRINCIPAL, NoopSpec, in_process, make_spec, run
 from outlast.engine import Engine, Wish
 from outlast.engine.chores import Chores
@@ -27,7 +28,6 @@ from outlast.settings import Recovery
 from outlast.store.port import Query
 from outlast.store.postgres import PostgresStore
 from pickup import quantile
-from postgres_server import database
 from scale import fill
 
 ROWS = 1_000_000

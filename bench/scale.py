@@ -25,10 +25,10 @@ from urllib.parse import urlsplit
 import asyncpg
 import uvloop
 
+from databases import server
 from http_api import load
 from outlast.operations.ids import ALPHABET
 from outlast.store.postgres import PostgresStore
-from postgres_server import server
 
 SMALL = 10_000
 LARGE = 10_000_000

@@ -62,7 +62,7 @@ STATEMENTS = {
     "idempotency key": (creating.BY_IDEMPOTENCY_KEY, "acme", "i7"),
     "waiting": (claiming.WAITING, ["k1", "k2"], "", 100),
     "candidates": (claiming.CANDIDATES, ["acme"], ["k1"], [5], []),
-    "look for claims": (claiming.MAY_CLAIM, NOW, ["k1", "k2"]),
+    "look for claims": (claiming.LOOK, NOW, ["k1", "k2"]),
     "expired leases": (chores.EXPIRED_LEASES, NOW, 5),
     "passed deadlines": (chores.PASSED_DEADLINES, NOW, 5),
     "look for chores": (chores.MAY_REAP, NOW),

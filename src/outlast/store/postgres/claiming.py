@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
+
 from outlast.operations import transitions
 from outlast.operations.model import SECOND, Lease, Operation
 from outlast.store.port import Claim
@@ -39,9 +41,9 @@ _HEAD: Final = (
     "(SELECT tenant FROM operations WHERE readiness = 1 AND kind = {0}.kind AND tenant > {1}"
     " ORDER BY tenant, priority DESC, id LIMIT 1) AS head"
 )
-MAY_CLAIM: Final = (
-    "SELECT EXISTS (SELECT 1 FROM operations WHERE readiness = 0 AND available_at <= $1)"
-    " OR EXISTS (SELECT 1 FROM unnest($2::text[]) AS asked (kind) CROSS JOIN LATERAL"
+LOOK: Final = (
+    "SELECT EXISTS (SELECT 1 FROM operations WHERE readiness = 0 AND available_at <= $1),"
+    " EXISTS (SELECT 1 FROM unnest($2::text[]) AS asked (kind) CROSS JOIN LATERAL"
     f" {_HEAD.format('asked', _NOBODY)})"
 )
 WAITING: Final = (
@@ -95,12 +97,20 @@ _KEY_IS_RUNNING: Final = (
 )
 
 
+class Asking(msgspec.Struct, frozen=True):
+    """A claim, and whether the look before it has seen scheduled operations that are due."""
+
+    claim: Claim
+    are_due: bool
+
+
 async def claim(
-    transaction: Transaction, claims: Sequence[Claim]
+    transaction: Transaction, asked: Sequence[Asking]
 ) -> list[tuple[list[Operation], bool]]:
     """For each: what was claimed, and whether another transaction may find more."""
-    await transaction.connection.execute(_PROMOTE, transaction.now, _PROMOTED_MAX)
-    return [await _Claiming(transaction, each).run() for each in claims]
+    if any(each.are_due for each in asked):
+        await transaction.connection.execute(_PROMOTE, transaction.now, _PROMOTED_MAX)
+    return [await _Claiming(transaction, each.claim).run() for each in asked]
 
 
 class _Claiming:

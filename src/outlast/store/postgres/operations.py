@@ -94,9 +94,11 @@ class PostgresOperations:
         """See OperationStore."""
         while claim.kinds and claim.limit > 0:
             kinds = list(claim.kinds)
-            if not await self._reader.value(claiming.MAY_CLAIM, self._clock(), kinds):
+            [[are_due, are_waiting]] = await self._reader.fetch(claiming.LOOK, self._clock(), kinds)
+            if not (are_due or are_waiting):
                 break
-            answers = await self._writer.submit(claiming.claim, [claim], self._release)
+            asked = claiming.Asking(claim, are_due)
+            answers = await self._writer.submit(claiming.claim, [asked], self._release)
             claimed: list[Operation]
             claimed, are_more = first(answers)
             if claimed or not are_more:
