@@ -94,6 +94,17 @@ def test_every_path_is_answered(lake):
     for spelling in ("object-storages", "objectStorages"):
         [storage] = lake.get(f"{BASE}/{spelling}").json()["storages"]
         assert storage["storageId"] == "lake"
+    [service] = [
+        found["serviceId"]
+        for found in lake.get(f"{BASE}/services").json()["services"]
+        if found["name"] == "databases"
+    ]
+    assert lake.get(f"{BASE}/services/{service}/status").json()["status"]["databases"] == {
+        "ready": 1
+    }
+    command = f"{BASE}/services/{service}/commands/describe/run"
+    described = lake.done("POST", command, {"payload": {"database": "sales"}})
+    assert described["kind"] == "run-service-command"
     assert lake.done("DELETE", one)["kind"] == "deprovision-database"
     assert lake.get(one).status_code == 404
     OpenAPIV31SpecValidator(lake.get("/openapi.json").json()).validate()

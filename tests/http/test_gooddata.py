@@ -122,13 +122,13 @@ async def test_more_than_one_page_of_the_store_is_counted_and_passed_over(
 ):
     monkeypatch.setattr("outlast.http.gooddata.databases.FIND_MAX", 3)
     monkeypatch.setattr("outlast.http.gooddata.listing.FIND_MAX", 3)
-    for n in range(8):
-        await keep_database(serving.store, f"d{n}")
+    made = [await keep_database(serving.store, f"d{n}") for n in range(8)]
+    newest = [str(ids.to_uuid(id)) for id in sorted(made, reverse=True)]
     page = (await client.get(f"{INSTANCES}?offset=4&size=3&metaInclude=page")).json()
-    assert [one["name"] for one in page["databases"]] == ["d3", "d2", "d1"]
+    assert [one["id"] for one in page["databases"]] == newest[4:7]
     assert page["totalCount"] == 8
     page = (await client.get(f"{INSTANCES}?page=3&size=2")).json()
-    assert [one["name"] for one in page["databases"]] == ["d1", "d0"]
+    assert [one["id"] for one in page["databases"]] == newest[6:]
     assert "totalCount" not in page
 
 

@@ -9,12 +9,15 @@ import msgspec
 import nebius_examples
 from databases_for_tests import keep_database, keep_pipe_table
 from datasets_for_tests import stream
+from services_for_tests import KINDS, SERVICES
 from serving import OwnSandbox
 
 from outlast.engine import Engine, Hub, Principal, Role, Wish
+from outlast.engine.preparing import OwnPreparer
 from outlast.engine.tokens import Tokens
 from outlast.http import Parts, Site
 from outlast.http.nebius.datasets import READER
+from outlast.kinds import service_command
 from outlast.operations import transitions
 from outlast.operations.errors import InvalidSpec, NotFound, ResourceExists
 from outlast.operations.failure import Failure
@@ -26,6 +29,7 @@ from outlast.resources.datasets.parser import Parser
 from outlast.resources.keyring import make_key, read_keys
 from outlast.resources.objects import LocalObjects
 from outlast.resources.pipe_tables.library import PipeTables
+from outlast.resources.services import Services
 from outlast.settings import Limits, ObjectStoreSettings, Settings
 from outlast.store.port import Change, Claim
 from outlast.store.sqlite import SqliteStore
@@ -59,13 +63,14 @@ class World:
         await self.store.open()
         self.hub = Hub(self.store.operations, 10)
         kinds = {name: self._kind(name) for name in [*EXAMPLES, "thumbnails"]}
+        kinds |= {kind.name: kind for kind in (*KINDS, *service_command.kinds)}
         stores = {
             "lake": ObjectStoreSettings(url="s3://orders/2026", region="eu-north-1"),
             "folder": ObjectStoreSettings(url=f"file://{self.folder}"),
             "own": ObjectStoreSettings(url="s3://all-tenants"),
         }
         settings = Settings(limits=Limits(), object_stores=stores, objects="own")
-        store = ConfiguredStore(self.store, settings)
+        store = ConfiguredStore(self.store, settings, SERVICES)
         self.engine = Engine(
             store, kinds, hub=self.hub, limits=settings.limits, retention=settings.retention
         )
@@ -85,6 +90,7 @@ class World:
             uploads=uploads,
             databases=Databases(store, LocalObjects(self.folder / "objects"), KEYRING),
             pipe_tables=PipeTables(store),
+            services=Services(store.catalog, kinds, OwnPreparer()),
         )
         site = Site(parts, ready=self._ready, version="1")
         self.client = httpx.AsyncClient(

@@ -10,10 +10,10 @@ EXAMPLES = {
     "deprovision_database": Example(spec={"database": "sales"}),
     "service_command": Example(
         spec={
-            "service": "databases",
-            "command": "compact",
+            "service": "birds",
+            "command": "count",
             "context": {"reason": "monthly", "by": None},
-            "payload": {"database": "sales"},
+            "payload": {"species": "owl"},
         },
         result={"rows": 12},
     ),

@@ -15,6 +15,7 @@ from chatting import Chatting
 from installation import until
 
 from outlast.engine import Engine, Hub, Principal, Role
+from outlast.engine.preparing import OwnPreparer
 from outlast.engine.tokens import Tokens
 from outlast.http import Parts, Site, server_config
 from outlast.operations import transitions
@@ -31,6 +32,7 @@ from outlast.resources.models import Models
 from outlast.resources.objects import LocalObjects
 from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.secrets import Secrets
+from outlast.resources.services import Services
 from outlast.settings import Limits, Settings
 from outlast.store.port import Change, Claim
 from outlast.store.sqlite import SqliteStore
@@ -153,6 +155,7 @@ class Serving:
                 models=Models(self.store.catalog, LocalObjects(self._folder / "objects")),
                 databases=self._databases(),
                 pipe_tables=PipeTables(self.engine.store),
+                services=Services(self.engine.store.catalog, self._kinds, OwnPreparer()),
                 relay=self.chatting.relay,
                 chat_log=self.chatting.log,
                 settings=self.settings,
