@@ -2,7 +2,7 @@
 
 Its name is kept with the operation: whoever comes second is told at once. The columns are those of
 the files; `column_overrides` gives types. A table with `polling_seconds` has a schedule, which
-loads what is new with `refresh_pipe_table`. Failure codes, all but the last the caller's to mend:
+loads what is new with `refresh_pipe_table`. Failure codes, all but the last two the caller's to mend:
 
     files_missing     nothing below the prefix ends with .parquet, .csv or .csv.gz
     access_refused    the object store refuses the keys, or must not be read there
@@ -13,6 +13,8 @@ loads what is new with `refresh_pipe_table`. Failure codes, all but the last the
     database_failed   the database refuses
     files_changed     a file has changed since it was listed; tried again
     loader_failed     what reads the files died; tried again
+
+On PostgreSQL also `server_unreachable`, which is tried again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,27 +22,29 @@ from typing import Final
 
 import msgspec
 
-from outlast.kinds.pipe_tables import calls
 from outlast.kinds.pipe_tables.fetching import Place, opened
 from outlast.kinds.pipe_tables.running import (
-    FILES_AT_ONCE,
     RETRY,
     SECRETS,
     LoadPlan,
     LoadResult,
     bring_database,
+    check_listed,
+    choose_fitting,
+    database_of,
+    files_of,
     load_chosen,
+    needs_of,
+    password_of,
 )
-from outlast.operations.errors import Conflict, Fatal, InvalidSpec, ResourceExists, TooLarge
+from outlast.operations.errors import Conflict, InvalidSpec, ResourceExists
 from outlast.operations.kind import Catalog, CatalogWrite, Context, Finish, Kind, Prepared
 from outlast.resources.configured import OBJECT_STORE, ObjectStoreDocument, find_installation
-from outlast.resources.databases import FoundDatabase, concurrency_key, find_database
-from outlast.resources.databases.model import DATABASE
+from outlast.resources.databases import FoundDatabase, find_database
 from outlast.resources.objects.sources import key_references
 from outlast.resources.pipe_tables import model
 from outlast.resources.pipe_tables.definition import check_definition, check_table_name
 from outlast.resources.pipe_tables.finding import look_for_pipe_table
-from outlast.resources.pipe_tables.listing import choose
 from outlast.resources.pipe_tables.model import (
     Aggregation,
     ColumnExpression,
@@ -89,9 +93,7 @@ async def prepare(spec: CreateSpec, catalog: Catalog) -> Prepared:
     installation = await find_installation(catalog)
     plan = LoadPlan(
         pipe_table=model.pipe_table_id(found.id, spec.table),
-        database=found.id,
-        database_name=found.resource.name,
-        file=file_of(found),
+        **database_of(found),
         table=spec.table,
         installation=installation,
         place=Place(store=store, prefix=definition.path_prefix, installation=installation),
@@ -129,44 +131,26 @@ async def find_storage(catalog: Catalog, name: str) -> ObjectStoreDocument:
     return store
 
 
-def file_of(database: FoundDatabase) -> str:
-    """The object that holds the database. Raises Conflict for one that is no file."""
-    if database.document.file is None:
-        raise Conflict(f"the database {database.resource.name!r} is not one of DuckDB")
-    return database.document.file
-
-
 def prepared(
     plan: LoadPlan, writes: Sequence[CatalogWrite], secrets: Mapping[str, str]
 ) -> Prepared:
     """What an attempt needs that loads."""
     return Prepared(
-        plan=plan,
-        writes=writes,
-        late_inputs={calls.DATABASE: plan.file},
-        secrets=secrets,
-        targets=(plan.database,),
-        concurrency_key=concurrency_key(plan.database),
-        resource_type=DATABASE,
-        resource_id=plan.database,
+        plan=plan, writes=writes, secrets={**secrets, **password_of(plan)}, **needs_of(plan)
     )
 
 
 async def run(plan: LoadPlan, context: Context) -> Finish:
     """Make a table of a database of the files below a prefix."""
+    if plan.server is not None:
+        # Only the child has the driver, so that the server stays small.
+        from outlast.kinds.pipe_tables.serving import load_into_server  # noqa: PLC0415
+
+        return await load_into_server(plan, context, is_new=True)
     async with opened(plan.place, context) as below:
-        listed = await below.list()
-        if not listed:
-            raise Fatal(
-                "files_missing",
-                f"no file below {plan.place.prefix!r} ends with .parquet, .csv or .csv.gz",
-            )
-        try:
-            chosen = choose(listed, {}, plan.installation.pipe_table_bytes, FILES_AT_ONCE)
-        except TooLarge as error:
-            raise Fatal("result_too_large", error.message) from error
-        by_key = {file.key: file for file in listed}
-        files = await below.fetch([by_key[key] for key in chosen.keys])
+        listed = check_listed(await below.list(), plan)
+        chosen = choose_fitting(listed, {}, plan)
+        files = await below.fetch(files_of(listed, chosen))
     await bring_database(context)
     return await load_chosen(plan, listed, chosen, files, context)
 

@@ -12,15 +12,21 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from outlast.kinds.create_pipe_table import file_of
 from outlast.kinds.pipe_tables import calls
 from outlast.kinds.pipe_tables.calls import DropArguments
-from outlast.kinds.pipe_tables.running import RETRY, TablePlan, bring_database, called
+from outlast.kinds.pipe_tables.running import (
+    RETRY,
+    TablePlan,
+    bring_database,
+    called,
+    database_of,
+    needs_of,
+    password_of,
+)
 from outlast.operations.errors import Conflict
 from outlast.operations.kind import Catalog, Context, Finish, Kind, Prepared
 from outlast.resources.configured import find_installation
-from outlast.resources.databases import NewDatabaseFile, concurrency_key, find_database
-from outlast.resources.databases.model import DATABASE
+from outlast.resources.databases import NewDatabaseFile, find_database
 from outlast.resources.intake import copy_plain
 from outlast.resources.pipe_tables import model
 from outlast.resources.pipe_tables.finding import FoundPipeTable, look_for_pipe_table
@@ -47,24 +53,18 @@ async def prepare(spec: DeleteSpec, catalog: Catalog) -> Prepared:
     database = await find_database(catalog, spec.database)
     found = await _find(spec, database.id, catalog)
     write = replace(model.change_pipe_table(found.resource, found.document), is_owned=True)
-    file = file_of(database)
     plan = TablePlan(
         pipe_table=found.id,
-        database=database.id,
-        database_name=database.resource.name,
-        file=file,
+        **database_of(database),
         table=spec.table,
         installation=await find_installation(catalog),
     )
     return Prepared(
         plan=plan,
         writes=[write],
-        late_inputs={calls.DATABASE: file},
-        targets=(database.id,),
+        secrets=password_of(plan),
         owner=found.document.created_by or None,
-        concurrency_key=concurrency_key(database.id),
-        resource_type=DATABASE,
-        resource_id=database.id,
+        **needs_of(plan),
     )
 
 
@@ -85,18 +85,21 @@ async def _find(spec: DeleteSpec, database: str, catalog: Catalog) -> FoundPipeT
 
 async def run(plan: TablePlan, context: Context) -> Finish:
     """Remove a pipe table from its database, with its schedule."""
+    result = DeleteResult(pipe_table=plan.pipe_table, database=plan.database, table=plan.table)
+    removed = RemovedPipeTable(pipe_table=plan.pipe_table)
+    if plan.server is not None:
+        # Only the child has the driver, so that the server stays small.
+        from outlast.kinds.pipe_tables.postgres import PostgresTable  # noqa: PLC0415
+
+        await PostgresTable(plan.server, context.secrets["password"], plan.table).drop()
+        return Finish(result=result, writes=[removed])
     await bring_database(context)
     arguments = DropArguments(table=plan.table)
     async with called(plan, calls.DROP, arguments, {}, context) as (_, folder):
         changed = context.workdir / calls.CHANGED
         await asyncio.to_thread(copy_plain, folder, calls.CHANGED, changed)
-    return Finish(
-        result=DeleteResult(pipe_table=plan.pipe_table, database=plan.database, table=plan.table),
-        writes=[
-            NewDatabaseFile(database=plan.database, file=calls.CHANGED, replaces=plan.file),
-            RemovedPipeTable(pipe_table=plan.pipe_table),
-        ],
-    )
+    file = NewDatabaseFile(database=plan.database, file=calls.CHANGED, replaces=plan.file)
+    return Finish(result=result, writes=[file, removed])
 
 
 kinds: Final = [
@@ -107,6 +110,7 @@ kinds: Final = [
         plan=TablePlan,
         prepare=prepare,
         run=run,
+        secrets=("password",),
         retry=RETRY,
         description="Remove a pipe table, with its rows and its schedule.",
     )

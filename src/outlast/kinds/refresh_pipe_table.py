@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from outlast.kinds.create_pipe_table import file_of, find_storage, prepared
+from outlast.kinds.create_pipe_table import find_storage, prepared
 from outlast.kinds.pipe_tables import calls
 from outlast.kinds.pipe_tables.calls import ChooseArguments
 from outlast.kinds.pipe_tables.fetching import Place, opened
@@ -22,7 +22,9 @@ from outlast.kinds.pipe_tables.running import (
     LoadResult,
     bring_database,
     called,
+    database_of,
     decoded,
+    files_of,
     load_chosen,
     result_of,
 )
@@ -52,9 +54,7 @@ async def prepare(spec: RefreshSpec, catalog: Catalog) -> Prepared:
     installation = await find_installation(catalog)
     plan = LoadPlan(
         pipe_table=found.id,
-        database=database.id,
-        database_name=database.resource.name,
-        file=file_of(database),
+        **database_of(database),
         table=spec.table,
         installation=installation,
         place=Place(store=store, prefix=definition.path_prefix, installation=installation),
@@ -66,6 +66,11 @@ async def prepare(spec: RefreshSpec, catalog: Catalog) -> Prepared:
 
 async def run(plan: LoadPlan, context: Context) -> Finish:
     """Load what is new below the prefix of a pipe table."""
+    if plan.server is not None:
+        # Only the child has the driver, so that the server stays small.
+        from outlast.kinds.pipe_tables.serving import load_into_server  # noqa: PLC0415
+
+        return await load_into_server(plan, context, is_new=False)
     async with opened(plan.place, context) as below:
         listed = await below.list()
         listing = fingerprint(listed)
@@ -78,8 +83,7 @@ async def run(plan: LoadPlan, context: Context) -> Finish:
             contents = replace(plan.contents, fingerprint=listing)
             seen = NewContents(pipe_table=plan.pipe_table, contents=contents, is_loaded=False)
             return replace(_nothing_new(plan, chosen), writes=[seen])
-        by_key = {file.key: file for file in listed}
-        files = await below.fetch([by_key[key] for key in chosen.keys])
+        files = await below.fetch(files_of(listed, chosen))
     return await load_chosen(plan, listed, chosen, files, context)
 
 
@@ -98,9 +102,7 @@ async def _choose(plan: LoadPlan, listed: Sequence[ListedFile], context: Context
     )
     inputs = {calls.LISTING: listing}
     async with called(plan, calls.CHOOSE, arguments, inputs, context) as (answer, _):
-        chosen = decoded(answer, Chosen)
-    known = {file.key for file in listed}
-    return replace(chosen, keys=tuple(key for key in chosen.keys if key in known))
+        return decoded(answer, Chosen)
 
 
 kinds: Final = [

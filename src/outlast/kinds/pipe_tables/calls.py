@@ -10,6 +10,7 @@ from outlast.resources.pipe_tables.model import Contents, Definition, TableColum
 
 MODULE: Final = "outlast.kinds.pipe_tables.locked"
 LOAD: Final = f"{MODULE}:load"
+CONVERT: Final = f"{MODULE}:convert"
 DROP: Final = f"{MODULE}:drop"
 CHOOSE: Final = f"{MODULE}:choose_files"
 
@@ -18,6 +19,9 @@ DATABASE: Final = "database.duckdb"
 
 CHANGED: Final = "changed.duckdb"
 """The name of what a call makes of it."""
+
+ROWS: Final = "rows.csv"
+"""The name of what a call makes for another engine than DuckDB."""
 
 LISTING: Final = "listing.json"
 """The name of the file with what was listed."""

@@ -40,8 +40,17 @@ _MERGES: Final[Mapping[Aggregation, str]] = {
 }
 
 
-def load_files(connection: duckdb.DuckDBPyConnection, call: LoadArguments, workdir: Path) -> Loaded:
-    """Load files into a table, which is made if it has no columns yet. Raises Invalid, TooLarge."""
+def load_files(
+    connection: duckdb.DuckDBPyConnection,
+    call: LoadArguments,
+    workdir: Path,
+    *,
+    is_there: bool | None = None,
+) -> Loaded:
+    """Load files into a table. Raises Invalid, TooLarge.
+
+    It is made unless it `is_there`; None: it is, if its columns are known.
+    """
     known = loaded_files(connection, call.table)
     for file in call.files:
         if file.key in known:
@@ -49,7 +58,7 @@ def load_files(connection: duckdb.DuckDBPyConnection, call: LoadArguments, workd
     allowance = Allowance(call.unpacked_bytes_max)
     types, partition_columns = _columns(call, workdir, allowance)
     connection.execute("BEGIN")
-    if not call.contents.columns:
+    if not (bool(call.contents.columns) if is_there is None else is_there):
         key = call.definition.key
         is_primary = key is not None and key.type == "primary"
         not_null = key.columns if key is not None and is_primary else ()

@@ -13,7 +13,7 @@ from outlast.kinds.databases.duck import changing, opened
 from outlast.kinds.pipe_tables import calls
 from outlast.kinds.pipe_tables.calls import ChooseArguments, DropArguments, LoadArguments
 from outlast.kinds.pipe_tables.loading import load_files
-from outlast.kinds.pipe_tables.tables import drop_table, loaded_files
+from outlast.kinds.pipe_tables.tables import drop_table, loaded_files, write_csv
 from outlast.operations.errors import Fatal, Invalid, TooLarge
 from outlast.resources.datasets.tables import use_one_thread
 from outlast.resources.pipe_tables.listing import ListedFile, choose
@@ -28,6 +28,16 @@ def load(arguments: bytes, workdir: Path) -> Any:
         _blaming_the_files(),
     ):
         return msgspec.to_builtins(load_files(connection, call, workdir))
+
+
+def convert(arguments: bytes, workdir: Path) -> Any:
+    """Make files the rows that a table shall be given, as CSV, ROWS; answers Loaded."""
+    call = msgspec.json.decode(arguments, type=LoadArguments)
+    use_one_thread()
+    with opened(workdir / calls.CHANGED) as connection, _blaming_the_files():
+        loaded = load_files(connection, call, workdir, is_there=False)
+        write_csv(connection, call.table, loaded.columns, workdir / calls.ROWS)
+        return msgspec.to_builtins(loaded)
 
 
 def drop(arguments: bytes, workdir: Path) -> Any:

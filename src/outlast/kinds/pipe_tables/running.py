@@ -20,20 +20,21 @@ from outlast.executors.launching import Launcher
 from outlast.kinds.pipe_tables import calls
 from outlast.kinds.pipe_tables.calls import LoadArguments, Loaded, LocalFile
 from outlast.kinds.pipe_tables.fetching import Place
-from outlast.operations.errors import Fatal, Retry
+from outlast.operations.errors import Conflict, Fatal, Retry, TooLarge
 from outlast.operations.kind import Context, Finish
 from outlast.operations.retry import RetryPolicy
 from outlast.resources.configured import InstallationDocument
-from outlast.resources.databases import NewDatabaseFile
+from outlast.resources.databases import FoundDatabase, NewDatabaseFile, concurrency_key
+from outlast.resources.databases.model import DATABASE, PostgresPlace
 from outlast.resources.intake import copy_plain
-from outlast.resources.pipe_tables.listing import Chosen, ListedFile, fingerprint
+from outlast.resources.pipe_tables.listing import Chosen, ListedFile, choose, fingerprint
 from outlast.resources.pipe_tables.model import Contents, Definition, NewContents, TableColumn
 
 FILES_AT_ONCE: Final = 1000
 """How many files one operation takes at most: what is more waits for the next."""
 
 RETRY: Final = RetryPolicy(attempts_max=4)
-SECRETS: Final = ("access_key", "secret_key")
+SECRETS: Final = ("access_key", "secret_key", "password")
 _UNPACKED_PER_BYTE: Final = 8
 _MEMORY_BYTES: Final = 3 * 1024**3
 _SECONDS_MIN: Final = 120.0
@@ -44,12 +45,13 @@ _T = TypeVar("_T")
 
 
 class TablePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A pipe table, and the database that it is in. `file` is the object that holds that."""
+    """A pipe table, and the database that it is in: a `file`, the object, or one of a server."""
 
     pipe_table: str
     database: str
     database_name: str
-    file: str
+    file: str | None
+    server: PostgresPlace | None
     table: str
     installation: InstallationDocument
 
@@ -94,29 +96,14 @@ async def load_chosen(
     context: Context,
 ) -> Finish:
     """Load fetched files into the table; the changed database takes the old one's place."""
-    size = sum(file.bytes for file in files)
     context.report(stage="loading", message=f"{len(files)} files")
-    arguments = LoadArguments(
-        table=plan.table,
-        definition=plan.definition,
-        contents=plan.contents,
-        files=tuple(files),
-        operation_id=context.operation_id,
-        unpacked_bytes_max=plan.installation.pipe_table_bytes * _UNPACKED_PER_BYTE,
-    )
-    inputs = {file.file: context.workdir / file.file for file in files}
+    arguments = arguments_of(plan, plan.contents, files, context)
+    inputs = paths_of(files, context)
     async with called(plan, calls.LOAD, arguments, inputs, context) as (answer, folder):
         loaded = decoded(answer, Loaded)
         await asyncio.to_thread(copy_plain, folder, calls.CHANGED, context.workdir / calls.CHANGED)
     context.report(stage="loaded", message=f"{loaded.rows_loaded} rows of {len(files)} files")
-    contents = Contents(
-        columns=loaded.columns,
-        partition_columns=loaded.partition_columns,
-        files=plan.contents.files + len(files),
-        bytes=plan.contents.bytes + size,
-        rows=loaded.rows,
-        fingerprint=None if chosen.left else fingerprint(listed),
-    )
+    contents = contents_after(plan.contents, loaded, files, listed, chosen)
     result = result_of(plan, contents, chosen, rows_loaded=loaded.rows_loaded)
     return Finish(
         result=result,
@@ -125,6 +112,72 @@ async def load_chosen(
             NewContents(pipe_table=plan.pipe_table, contents=contents),
         ],
     )
+
+
+def arguments_of(
+    plan: LoadPlan, contents: Contents, files: Sequence[LocalFile], context: Context
+) -> LoadArguments:
+    """What a locked child is asked to load."""
+    return LoadArguments(
+        table=plan.table,
+        definition=plan.definition,
+        contents=contents,
+        files=tuple(files),
+        operation_id=context.operation_id,
+        unpacked_bytes_max=plan.installation.pipe_table_bytes * _UNPACKED_PER_BYTE,
+    )
+
+
+def paths_of(files: Sequence[LocalFile], context: Context) -> dict[str, Path]:
+    """The fetched files as inputs of a call."""
+    return {file.file: context.workdir / file.file for file in files}
+
+
+def contents_after(
+    before: Contents,
+    loaded: Loaded,
+    files: Sequence[LocalFile],
+    listed: Sequence[ListedFile],
+    chosen: Chosen,
+) -> Contents:
+    """What is in the table once the files are loaded."""
+    return Contents(
+        columns=loaded.columns,
+        partition_columns=loaded.partition_columns,
+        files=before.files + len(files),
+        bytes=before.bytes + sum(file.bytes for file in files),
+        rows=loaded.rows,
+        fingerprint=None if chosen.left else fingerprint(listed),
+    )
+
+
+def database_of(found: FoundDatabase) -> dict[str, Any]:
+    """What a plan tells of a database. Raises Conflict for one that is nowhere."""
+    document = found.document
+    if document.file is None and document.postgres is None:
+        raise Conflict(f"the database {found.resource.name!r} is nowhere")
+    return {
+        "database": found.id,
+        "database_name": found.resource.name,
+        "file": document.file,
+        "server": document.postgres,
+    }
+
+
+def needs_of(plan: TablePlan) -> dict[str, Any]:
+    """What an attempt that changes the database needs for that."""
+    return {
+        "late_inputs": {} if plan.file is None else {calls.DATABASE: plan.file},
+        "targets": (plan.database,),
+        "concurrency_key": concurrency_key(plan.database),
+        "resource_type": DATABASE,
+        "resource_id": plan.database,
+    }
+
+
+def password_of(plan: TablePlan) -> dict[str, str]:
+    """A reference to the password of the database, if it has one."""
+    return {} if plan.server is None else {"password": f"database:{plan.server.secret}"}
 
 
 def result_of(
@@ -155,6 +208,32 @@ def result_of(
     )
 
 
+def check_listed(listed: Sequence[ListedFile], plan: LoadPlan) -> Sequence[ListedFile]:
+    """The listing itself, if a table can be made of it. Raises Fatal."""
+    if not listed:
+        raise Fatal(
+            "files_missing",
+            f"no file below {plan.place.prefix!r} ends with .parquet, .csv or .csv.gz",
+        )
+    return listed
+
+
+def choose_fitting(
+    listed: Sequence[ListedFile], loaded: Mapping[str, str], plan: LoadPlan
+) -> Chosen:
+    """What to load of a listing. Raises Fatal for a file that never fits."""
+    try:
+        return choose(listed, loaded, plan.installation.pipe_table_bytes, FILES_AT_ONCE)
+    except TooLarge as error:
+        raise Fatal("result_too_large", error.message) from error
+
+
+def files_of(listed: Sequence[ListedFile], chosen: Chosen) -> list[ListedFile]:
+    """The files that were chosen, in that order; no others, whoever chose."""
+    by_key = {file.key: file for file in listed}
+    return [by_key[key] for key in chosen.keys if key in by_key]
+
+
 async def bring_database(context: Context) -> None:
     """Have the database brought, once it is known that it is needed."""
     path = context.workdir / calls.DATABASE
@@ -171,12 +250,13 @@ async def called(
     inputs: Mapping[str, Path],
     context: Context,
 ) -> AsyncIterator[tuple[Any, Path]]:
-    """A call of a locked child that is given the database too: its answer and its folder.
+    """A call of a locked child, given the database too if it is a file: its answer and its folder.
 
     Raises Fatal for what the caller can mend, Retry where the child died of something else.
     """
-    database = context.workdir / calls.DATABASE
-    staged = {calls.DATABASE: database, **inputs}
+    staged = dict(inputs)
+    if plan.file is not None:
+        staged[calls.DATABASE] = context.workdir / calls.DATABASE
     size = sum(path.stat().st_size for path in staged.values())
     launcher = Launcher(
         context.workdir / "calls",

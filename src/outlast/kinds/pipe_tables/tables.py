@@ -1,15 +1,21 @@
 """Pipe tables inside of a DuckDB database: the tables, and what each was loaded from."""
 
+import outlast.resources.datasets.frugal  # noqa: F401  # isort: skip  it must come first
+
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow.csv as pcsv
 
 from outlast.kinds.databases.duck import quoted
 from outlast.kinds.pipe_tables.calls import LocalFile
 from outlast.operations.errors import Invalid
 from outlast.resources.pipe_tables.column_types import ColumnType
+from outlast.resources.pipe_tables.model import TableColumn
 
+_ROWS_AT_ONCE: Final = 16_384
 FILES: Final = "_outlast.pipe_files"
 _MAKE_FILES: Final = f"""
 CREATE SCHEMA IF NOT EXISTS _outlast;
@@ -87,3 +93,21 @@ def remember_files(
             for file, count in zip(files, rows, strict=True)
         ],
     )
+
+
+def write_csv(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[TableColumn], path: Path
+) -> None:
+    """Write a table as PostgreSQL reads it: a null is nothing at all, any value is in quotes."""
+    texts = [
+        f"'\\x' || hex({quoted(column.name)})"
+        if column.type == "VARBINARY"
+        else f"CAST({quoted(column.name)} AS VARCHAR)"
+        for column in columns
+    ]
+    numbered = ", ".join(f"{text} AS c{number}" for number, text in enumerate(texts))
+    reader = connection.sql(f"SELECT {numbered} FROM {quoted(name)}").to_arrow_reader(_ROWS_AT_ONCE)  # noqa: S608  checked and quoted names
+    options = pcsv.WriteOptions(include_header=False, quoting_style="all_valid")
+    with pcsv.CSVWriter(path, reader.schema, write_options=options) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
