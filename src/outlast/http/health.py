@@ -84,6 +84,8 @@ class HealthRoutes:
                 await self._ready()
         except OutlastError:
             raise
+        except TimeoutError as error:
+            raise Unavailable(f"the store did not answer within {READY_SECONDS:g} s") from error
         except Exception as error:
             logger.exception("request %s: the server is not ready", call.request_id)
             raise Unavailable("the server is not ready") from error
