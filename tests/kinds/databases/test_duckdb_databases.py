@@ -7,7 +7,14 @@ import duckdb
 import pytest
 from lake import ANN, BEN, OPERATOR
 
-from outlast.operations.errors import Conflict, Forbidden, InvalidSpec, NotFound, ResourceExists
+from outlast.operations.errors import (
+    Conflict,
+    Forbidden,
+    InvalidSpec,
+    NotFound,
+    OutlastError,
+    ResourceExists,
+)
 
 
 def filled(path, *statements):
@@ -225,3 +232,69 @@ async def test_what_no_list_of_tables_is_is_refused_at_once(lake, tables):
 async def test_a_part_of_another_kind_cannot_be_submitted(lake):
     with pytest.raises(Exception, match="no kind 'analyze_postgresql'"):
         await lake.submit("analyze_postgresql", database="any")
+
+
+@pytest.fixture
+async def sales(lake, tmp_path):
+    """A database with a table, which datasets can be made of."""
+    await lake.work()
+    made = await lake.result("provision_database", name="sales")
+    statements = (
+        "CREATE TABLE orders AS SELECT i AS id, i % 3 AS k FROM range(9) r(i)",
+        "CREATE SCHEMA other",
+        "CREATE TABLE other.names AS SELECT 1 AS k, 'one' AS name",
+    )
+    await lake.change("sales", filled(tmp_path / "new.duckdb", *statements))
+    return made["database"]
+
+
+async def test_a_query_reads_the_tables_of_databases(lake, sales):
+    spec = {
+        "dialect": "duckdb",
+        "query": "SELECT name, count(*) AS n FROM Shop.orders JOIN shop.other.names USING (k)"
+        " GROUP BY name",
+        "databases": {"shop": sales},
+    }
+    result = await lake.result("sql_query", **spec)
+    assert result["sample_rows"] == [{"name": "one", "n": 3}]
+    source = {"dataset": result["dataset"]}
+    both = {
+        "query": "SELECT o.id FROM {src_0} AS s JOIN sales.orders AS o ON o.id = s.n",
+        "src": [source],
+        "databases": {"sales": "sales"},
+    }
+    assert (await lake.result("sql_query", **(spec | both)))["sample_rows"] == [{"id": 3}]
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"query": "SELECT * FROM other.orders"}, "was given: sales"),
+        ({"query": "SELECT * FROM memory.main.src_0"}, "was given: sales"),
+        ({"query": "SELECT * FROM orders"}, "neither a source"),
+        ({"query": "SELECT * FROM system.information_schema.tables"}, "was given: sales"),
+        ({"databases": {"main": "sales"}}, "'main' is not a name"),
+        ({"databases": {"a b": "sales"}}, "'a b' is not a name"),
+        ({"databases": {"a": "sales", "A": "sales"}}, "called the same"),
+        ({"databases": {f"d{n}": "sales" for n in range(9)}}, "at most 8"),
+        ({"databases": {"sales": "nothing"}}, "no database 'nothing'"),
+        ({"databases": {}}, "1 to 32 sources"),
+        ({"dialect": "yql"}, "in the dialect duckdb alone"),
+    ],
+)
+async def test_what_no_query_over_databases_is_is_refused_at_once(lake, spec, says):
+    wanted = {
+        "dialect": "duckdb",
+        "query": "SELECT * FROM sales.orders",
+        "databases": {"sales": "sales"},
+    }
+    with pytest.raises(OutlastError, match=says):
+        await lake.submit("sql_query", **(wanted | spec))
+
+
+async def test_a_query_changes_no_database_and_reads_no_other_file(lake, sales):
+    failure = await lake.failure(
+        "sql_query", dialect="duckdb", query="SELECT * FROM s.nothing", databases={"s": sales}
+    )
+    assert failure.code == "query_failed"
+    assert "/proc" not in failure.message

@@ -5,14 +5,16 @@ import outlast.resources.datasets.frugal  # noqa: F401  # isort: skip  it must c
 import asyncio
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import duckdb
 import msgspec
 import pyarrow as pa
 
+from outlast.kinds.databases.duck import quoted, reachable, text
 from outlast.kinds.databases.watching import watching
 from outlast.kinds.sql.sampling import Sample
 from outlast.operations.errors import Fatal, Invalid, TooLarge
@@ -45,13 +47,14 @@ def run_query(
     sources: Sequence[Sequence[str]],
     context: Context,
     limits: WriteLimits = LIMITS,
+    databases: Mapping[str, str] = MappingProxyType({}),
 ) -> QueryRows:
-    """Write the rows of a checked SELECT to the workdir.
+    """Write the rows of a checked SELECT to the workdir. `databases`: names, and their files.
 
     Raises Fatal with a code of the kind, and CancelledError soon after a request to cancel.
     """
     use_one_thread()
-    connection = _locked_connection(sources, context.workdir)
+    connection = _locked_connection(sources, databases, context.workdir)
     try:
         # All rows are written only when the writer says so.
         with watching(connection, context, lambda at: context.report(min(at, _PERCENT - 1))):
@@ -63,7 +66,7 @@ def run_query(
 
 
 def _locked_connection(
-    sources: Sequence[Sequence[str]], workdir: Path
+    sources: Sequence[Sequence[str]], databases: Mapping[str, str], workdir: Path
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB that sees the inputs only, through views, and whose settings are final.
 
@@ -87,6 +90,9 @@ def _locked_connection(
     connection.execute("SET enable_progress_bar = true")
     connection.execute("SET progress_bar_time = 0")
     connection.execute("SET TimeZone = 'UTC'")
+    for name, file in databases.items():
+        place = text(reachable(workdir / file))
+        connection.execute(f"ATTACH {place} AS {quoted(name)} (READ_ONLY)")
     connection.execute(f"SET allowed_paths = {_texts([path for names in files for path in names])}")
     connection.execute("SET enable_external_access = false")
     for number, paths in enumerate(files):

@@ -6,7 +6,7 @@ outside of the scope of its WITH can never mean a view of the system or a file.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import ClassVar
 
 import sqlglot
@@ -60,10 +60,11 @@ class PlainDuckDB(DuckDB):
         }
 
 
-def check_duckdb(query: str, sources: int) -> str:
+def check_duckdb(query: str, sources: int, databases: Collection[str] = ()) -> str:
     """The SQL to run for a query in plain DuckDB SQL, or `QueryRefused`.
 
-    `{src_N}` becomes the quoted view name "src_N" for 0 <= N < sources.
+    `{src_N}` becomes the quoted view name "src_N" for 0 <= N < sources. The tables of `databases`,
+    which are lower-case names, are read as NAME.TABLE and NAME.SCHEMA.TABLE.
     """
     masked, places = _read(query)
     tree = _parse(query, masked)
@@ -74,7 +75,7 @@ def check_duckdb(query: str, sources: int) -> str:
     limits.check_tree(tree, lambda construct, advice: refuse_node(construct, advice, tree))
     for node in tree.walk():
         _check_node(node, refuse_node)
-    _check_tables(tree, places, sources, refuse_node)
+    _check_tables(tree, places, sources, databases, refuse_node)
     try:
         return str(
             tree.sql(
@@ -177,9 +178,13 @@ def _check_node(node: exp.Expr, refuse_node: RefuseNode) -> None:
 
 
 def _check_tables(
-    tree: exp.Expr, places: dict[int, str], sources: int, refuse_node: RefuseNode
+    tree: exp.Expr,
+    places: dict[int, str],
+    sources: int,
+    databases: Collection[str],
+    refuse_node: RefuseNode,
 ) -> None:
-    """Let tables be sources or common table expressions, and give the latter safe names."""
+    """Let tables be sources, of databases, or common table expressions, which get safe names."""
     expressions = {found.alias.lower(): found for found in tree.find_all(exp.CTE)}
     for name, expression in expressions.items():
         if _PLAIN_NAME.fullmatch(name) is None:
@@ -202,6 +207,8 @@ def _check_tables(
             if not table.alias:
                 table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name, quoted=True)))
             table.set("this", exp.to_identifier(f"with_{table.name.lower()}", quoted=True))
+        elif qualified:
+            _qualify(table, databases, refuse_node)
         else:
             advice = "is neither a source, as {src_0} is, nor a name of WITH"
             raise refuse_node(f"table {table.name[:60]}", advice, table)
@@ -209,6 +216,17 @@ def _check_tables(
         alias = expression.args["alias"]
         alias.set("this", exp.to_identifier(f"with_{expression.alias.lower()}", quoted=True))
     _check_placeholders(tree, places, read, refuse_node)
+
+
+def _qualify(table: exp.Table, databases: Collection[str], refuse_node: RefuseNode) -> None:
+    """Say in full in which database a table is, so that nothing else can be meant."""
+    database = (table.catalog or table.db).lower()
+    if database not in databases or not isinstance(table.this, exp.Identifier):
+        named = ", ".join(sorted(databases)) or "none"
+        advice = f"is not of a database that the query was given: {named}"
+        raise refuse_node(f"table {table.name[:60]}", advice, table)
+    table.set("db", exp.to_identifier(table.db if table.catalog else "main", quoted=True))
+    table.set("catalog", exp.to_identifier(database, quoted=True))
 
 
 def _check_placeholders(
