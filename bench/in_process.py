@@ -44,6 +44,7 @@ async def in_process(
     slots: int,
     begin: asyncio.Event | None = None,
     url: str | None = None,
+    *,
     sharing: Sharing = ALIKE,
 ) -> AsyncIterator[Engine]:
     """An engine whose operations a worker of so many slots runs, both on this loop.

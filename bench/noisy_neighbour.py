@@ -2,9 +2,8 @@
 
 One worker with 16 slots, inline handlers that sleep 10 to 30 ms. The quiet tenant brings bursts of
 48 operations, now and then; the store says how long each waited from its creation to its start. In
-turn: alone; beside a noisy tenant that has a hundred times as many operations, and enough waiting
-all the time to take every slot; and beside the same work under the quiet tenant's own name, which
-is what a queue without turns would be.
+turn: alone, and beside a noisy tenant that has a hundred times as many operations, and so enough
+waiting all the time to take every slot.
 
 With --singles the quiet tenant brings one operation at a time. Turns alone make it wait for a slot
 to come free; so the noisy tenant is held to three quarters of the slots (`running_max`).
@@ -101,12 +100,10 @@ async def measure(
             return await waits_of(engine, load)
 
 
-def rounds_of(
-    load: Load, rounds: int, own: Server | None, *, with_queue: bool = False
-) -> dict[str, list[Waits]]:
-    """Alone, beside the noisy tenant and, if wanted, in a queue without turns; in turn."""
+def rounds_of(load: Load, rounds: int, own: Server | None = None) -> dict[str, list[Waits]]:
+    """Alone and beside the noisy tenant, in turn."""
     sharing = _HEADROOM if load.size == 1 else ALIKE
-    neighbours = {"alone": None, "beside": _NOISY} | ({"queue": _QUIET} if with_queue else {})
+    neighbours = {"alone": None, "beside": _NOISY}
     found: dict[str, list[Waits]] = {name: [] for name in neighbours}
     for _ in range(rounds):
         for name, neighbour in neighbours.items():
@@ -130,11 +127,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server of its own")
     parser.add_argument("--singles", action="store_true", help="one operation at a time")
-    parser.add_argument("--queue", action="store_true", help="also as if there were no turns")
     wanted = parser.parse_args()
     load = SINGLES if wanted.singles else BURSTS
     with server() if wanted.postgres else nullcontext() as own:
-        found = rounds_of(load, wanted.rounds, own, with_queue=wanted.queue)
+        found = rounds_of(load, wanted.rounds, own)
     for name, waits in found.items():
         p50, p99 = (
             statistics.median(getattr(one, each) for one in waits) for each in ("p50", "p99")

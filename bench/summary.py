@@ -10,6 +10,7 @@ import apsw
 from batch_inference import SHARE_MIN
 from batch_inference import measure as measure_batches
 from in_process import run
+from noisy_neighbour import BURSTS, RATIO_MAX, ratios, rounds_of
 from peers import BARS as PEER_BARS
 from peers import PEERS, Comparison, spread
 from pickup import BARS as PICKUP_BARS
@@ -28,6 +29,7 @@ def main() -> None:
     comparison = Comparison()
     comparison.measure(rounds)
     pickups = [run(lambda: measure(500, 20)) for _ in range(rounds)]
+    noisy = rounds_of(BURSTS, rounds)
     relays = measure_relay(rounds, seconds=2.0)
     batches = measure_batches(rounds, BATCH_ROWS)
 
@@ -47,6 +49,9 @@ def main() -> None:
     for name, most in PICKUP_BARS.items():
         ratios = [one.ratios()[name] for one in pickups]
         tell(f"  pickup when idle: {name} / fdatasync p50", ratios, f"at most {most:.0f}", ".1f")
+    waits = [one.p99 for one in noisy["beside"]]
+    tell("p99 wait beside a noisy tenant, ms", waits, "", ".1f")
+    tell("  beside / alone", ratios(noisy), f"at most {RATIO_MAX:.0f}", ".2f")
     added = [added_ms(one) for one in relays]
     tell(
         "a relayed and logged chat takes longer by, ms", added, f"at most {ADDED_MS_MAX:.0f}", ".2f"
