@@ -1,5 +1,6 @@
 """The official client loads files of a folder into a table, and removes it."""
 
+import time
 import uuid
 
 import duckdb
@@ -66,17 +67,47 @@ def test_files_become_a_table_that_can_be_seen_queried_and_removed(
     assert listed["pipe_tables"] == []
 
 
-def test_what_cannot_be_made_is_refused_at_once_and_names_the_field(sdk, sales):
-    bad = {
-        "source_storage_name": request() | {"source_storage_name": "nowhere"},
-        "pathPrefix": request() | {"path_prefix": "../etc"},
-        "columnOverrides": request(column_overrides={"id": "NONSENSE"}),
-    }
-    for field, asked in bad.items():
-        with pytest.raises(SdkError) as refused:
-            sdk.api(CREATE, instance_id=sales, create_pipe_table_request=asked)
-        assert refused.value.status in {400, 404}
-        assert field.split("_")[0].lower() in refused.value.problem["detail"].lower()
+@pytest.mark.parametrize(
+    ("field", "asked"),
+    [
+        ("sourceStorageName", {"source_storage_name": "nowhere"}),
+        ("pathPrefix", {"path_prefix": "../etc"}),
+        ("columnOverrides", {"column_overrides": {"id": "NONSENSE"}}),
+        ("keyConfig.columns", {"key_config": model("KeyConfig", type="unique")}),
+        ("aggregationOverrides", {"aggregation_overrides": {"amount": "SUM"}}),
+        (
+            "columnExpressions",
+            {"column_expressions": {"a": {"column": "b", "function": "HLL_HASH"}}},
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_refused_at_once_and_names_the_field(sdk, sales, field, asked):
+    with pytest.raises(SdkError) as refused:
+        sdk.api(CREATE, instance_id=sales, create_pipe_table_request=request() | asked)
+    assert (refused.value.name, refused.value.status) == ("ApiException", 400)
+    assert field in refused.value.problem["detail"]
+
+
+def test_what_is_added_is_loaded_once_by_operations_that_have_no_word_here(
+    server, sdk, sales, orders, tmp_path
+):
+    orders(10)
+    asked = request(polling_interval_seconds=1)
+    sdk.started(CREATE, instance_id=sales, create_pipe_table_request=asked)
+    orders(5)
+
+    def rows():
+        return rows_of(server, sales, "SELECT count(*), count(DISTINCT id) FROM orders", tmp_path)
+
+    until = time.monotonic() + 60
+    while rows() != [(15, 15)]:
+        assert time.monotonic() < until, rows()
+        time.sleep(0.5)
+    with server.http() as http:
+        found = http.get("/v1/operations", params={"kind": "refresh_pipe_table"}).json()
+    with pytest.raises(SdkError) as refused:
+        sdk.lake("get_operation", operation_id=found["operations"][0]["id"])
+    assert refused.value.name == "NotFoundException"
 
 
 def test_a_prefix_without_files_fails_and_the_name_is_free_again(sdk, sales):
