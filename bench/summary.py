@@ -10,7 +10,7 @@ import apsw
 from batch_inference import SHARE_MIN
 from batch_inference import measure as measure_batches
 from in_process import run
-from noisy_neighbour import BURSTS, RATIO_MAX, ratios, rounds_of
+from noisy_neighbour import BURSTS, RATIO_MAX, rounds_of
 from peers import BARS as PEER_BARS
 from peers import PEERS, Comparison, spread
 from pickup import BARS as PICKUP_BARS

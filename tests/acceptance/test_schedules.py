@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import msgspec
+import postgres_server
 import pytest
 from live_server import LiveServer
 
-import postgres_server
 from outlast.client import NewSchedule
 from outlast.operations.kind import CatalogWrite
 from outlast.operations.model import SECOND

@@ -1,4 +1,4 @@
-"""What stands in deploy/ is held to the program: its settings load, its commands and options exist."""
+"""What stands in deploy/ is held to the program: its settings load, its commands exist."""
 
 import shlex
 import subprocess

@@ -4,10 +4,10 @@ import asyncio
 import logging
 
 import msgspec
+import postgres_server
 import pytest
 from scheduling import ROOT, TENANT, Scheduling
 
-import postgres_server
 from outlast.engine import Role
 from outlast.engine.ticking import RETRY_SECONDS, Ticker
 from outlast.operations.errors import NotFound, RateLimited, RevisionMismatch, Unavailable

@@ -5,11 +5,11 @@ import itertools
 import time
 
 import asyncpg
+import postgres_server
 import pytest
 from own_postgres import OwnPostgres
 from postgres_wire import Wire
 
-import postgres_server
 from outlast.operations import transitions
 from outlast.operations.errors import Unavailable
 from outlast.operations.kind import CatalogWrite

@@ -6,6 +6,7 @@ from itertools import product
 
 import asyncpg
 import pytest
+from postgres_server import new_database
 
 from outlast.operations import ids
 from outlast.operations.model import SECOND
@@ -17,7 +18,6 @@ from outlast.store.postgres import operations as operations_module
 from outlast.store.postgres.migrate import FOLDER, migrate
 from outlast.store.postgres.transaction import _LOCK_MANY
 from outlast.store.rows import RESOURCE_COLUMNS
-from postgres_server import new_database
 
 ROWS = 20_000
 READ_MAX = 200

@@ -2,7 +2,7 @@
 
 Its name is kept with the operation: whoever comes second is told at once. The columns are those of
 the files; `column_overrides` gives types. A table with `polling_seconds` has a schedule, which
-loads what is new with `refresh_pipe_table`. Failure codes, all but the last two the caller's to mend:
+loads what is new with `refresh_pipe_table`. Failure codes, all but the last two the caller's:
 
     files_missing     nothing below the prefix ends with .parquet, .csv or .csv.gz
     access_refused    the object store refuses the keys, or must not be read there

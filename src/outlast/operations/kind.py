@@ -197,8 +197,9 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     staged read-only into the attempt's folder: file name -> object-store key. `exports` are staged
     there too: file name -> the keys of a version's parts, which a locked child turns into one file
     of JSON lines. `late_inputs` are objects that an attempt may turn out not to need: a handler
-    that asks `context.files.get` for one by its file name is brought a copy. `secrets` are resolved by the worker alone: a name that the kind declares ->
-    `backend:NAME` (the key of that backend) or `sealed:ID` (a sealed secret of the tenant).
+    that asks `context.files.get` for one by its file name is brought a copy. `secrets` are resolved
+    by the worker alone: a name that the kind declares -> `backend:NAME` (the key of that backend)
+    or `sealed:ID` (a sealed secret of the tenant).
     `targets` are the ids of the datasets that the attempt may publish into, beside a temporary one
     of its own (None: any of the tenant's), and of the databases that it may change.
 

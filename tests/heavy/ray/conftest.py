@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from background import Background
 from live_server import LiveServer
-
 from postgres_server import new_database_now
 
 HERE = Path(__file__).parent

@@ -1,6 +1,5 @@
 import pytest
 from lake import a_lake
-
 from postgres_server import pytest_sessionfinish  # noqa: F401  a hook, known by its name
 
 

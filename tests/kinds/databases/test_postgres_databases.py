@@ -9,10 +9,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 from lake import ANN, BEN, OPERATOR, a_lake
+from postgres_server import server
 
 from outlast.operations.errors import Conflict, Forbidden, ResourceExists
 from outlast.settings import Databases
-from postgres_server import server
 
 VARIABLE = "TEST_DATABASE_ADMIN"
 

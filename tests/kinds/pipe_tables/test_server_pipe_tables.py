@@ -6,12 +6,12 @@ from decimal import Decimal
 import asyncpg
 import pytest
 from lake import OPERATOR, a_lake
+from postgres_server import pytest_sessionfinish, server  # noqa: F401  a hook, by its name
 
 from outlast.engine.preparing import TenantCatalog
 from outlast.kinds import create_pipe_table
 from outlast.kinds.create_pipe_table import CreateSpec
 from outlast.settings import Databases, ObjectStoreSettings
-from postgres_server import pytest_sessionfinish, server  # noqa: F401  a hook, by its name
 
 VARIABLE = "TEST_DATABASE_ADMIN"
 PLACE = {"database": "sales", "storage": "files", "path_prefix": "in"}
