@@ -114,7 +114,7 @@ def rounds_of(load: Load, rounds: int, own: Server | None = None) -> dict[str, l
     return found
 
 
-def ratios(found: dict[str, list[Waits]]) -> list[float]:
+def p99_ratios(found: dict[str, list[Waits]]) -> list[float]:
     """The p99 beside the noisy tenant over the p99 alone, round by round."""
     return [
         beside.p99 / alone.p99
@@ -136,7 +136,7 @@ def main() -> None:
             statistics.median(getattr(one, each) for one in waits) for each in ("p50", "p99")
         )
         print(f"{name:8} p50 {p50:9.1f} ms   p99 {p99:9.1f} ms")
-    many = ratios(found)
+    many = p99_ratios(found)
     print(f"p99 beside / alone: {statistics.median(many):.2f} ({min(many):.2f} to {max(many):.2f})")
 
 

@@ -7,51 +7,72 @@ import statistics
 
 import apsw
 
+import peers
+import pickup
+import prune
+import scale
 from batch_inference import SHARE_MIN
 from batch_inference import measure as measure_batches
+from databases import database
 from in_process import run
-from noisy_neighbour import BURSTS, RATIO_MAX, rounds_of
-from peers import BARS as PEER_BARS
-from peers import PEERS, Comparison, spread
-from pickup import BARS as PICKUP_BARS
-from pickup import measure
 from relay import ADDED_MS_MAX, added_ms
 from relay import measure as measure_relay
 
 AIM = 10_000
 BATCH_ROWS = 5_000
+PRUNED = 200_000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    comparison = Comparison()
-    comparison.measure(rounds)
-    pickups = [run(lambda: measure(500, 20)) for _ in range(rounds)]
-    noisy = rounds_of(BURSTS, rounds)
-    relays = measure_relay(rounds, seconds=2.0)
-    batches = measure_batches(rounds, BATCH_ROWS)
-
+    parser.add_argument("--only", choices=("sqlite", "postgres"), help="one database's claims")
+    parser.add_argument(
+        "--scale", action="store_true", help="fill ten million operations too: minutes, 12 GB"
+    )
+    wanted = parser.parse_args()
     print(
         f"Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}, "
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; medians of {rounds} rounds"
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; medians of {wanted.rounds} rounds"
     )
-    print(f"{'claim':52} {'median':>8} {'range':>15} {'bar':>12}")
-    tell("created -> succeeded in process, a second", comparison.ours, f"aim {AIM:,}", ",.0f")
+    print(f"{'claim':56} {'median':>8} {'range':>15} {'bar':>12}", flush=True)
+    if wanted.only != "postgres":
+        tell_peers(peers.compare(wanted.rounds), peers.BARS, f"aim {AIM:,}")
+        tell_pickup(pickup.measure_rounds(wanted.rounds), pickup.BARS)
+        tell_models(wanted.rounds)
+    if wanted.only != "sqlite":
+        print("on PostgreSQL")
+        comparison = peers.compare(wanted.rounds, is_postgres=True)
+        tell_peers(comparison, peers.BARS_ON_POSTGRES, "")
+        found = pickup.measure_rounds(wanted.rounds, is_postgres=True)
+        tell_pickup(found, pickup.BARS_ON_POSTGRES)
+        tell_prune()
+        if wanted.scale:
+            tell_scale(wanted.rounds)
+
+
+def tell_peers(comparison: peers.Comparison, bars: dict[str, float], aim: str) -> None:
+    tell("created -> succeeded in process, a second", comparison.ours, aim, ",.0f")
     tell("drain alone in process, a second", comparison.drains, "", ",.0f")
-    for peer in PEERS:
-        tell(f"  {peer}, drain alone, a second", comparison.rates[peer], "", ",.0f")
-        bar = f"at least {PEER_BARS[peer]:.0f}" if peer in PEER_BARS else ""
-        tell(f"  created -> succeeded / {peer}", comparison.ratios[peer], bar, ".1f")
-        tell(f"  drain / {peer}", comparison.drain_ratios[peer], "", ".1f")
+    for peer in comparison.peers:
+        tell(f"  {peer}, a second", comparison.rates[peer], "", ",.0f")
+        bar = f"at least {bars[peer]:.0f}" if peer in bars else ""
+        tell(f"  created -> succeeded / {peer}", comparison.ratios[peer], bar, ".2f")
+        tell(f"  drain / {peer}", comparison.drain_ratios[peer], "", ".2f")
+    for peer in comparison.peers:
+        print(f"  {peer}: {comparison.settings[peer]}")
+
+
+def tell_pickup(pickups: list[pickup.Pickup], bars: dict[str, float]) -> None:
     tell("fdatasync p50, ms", [statistics.median(one.sync_ms) for one in pickups], "", ".2f")
-    for name, most in PICKUP_BARS.items():
+    for name, most in bars.items():
         ratios = [one.ratios()[name] for one in pickups]
         tell(f"  pickup when idle: {name} / fdatasync p50", ratios, f"at most {most:.0f}", ".1f")
-    waits = [one.p99 for one in noisy["beside"]]
-    tell("p99 wait beside a noisy tenant, ms", waits, "", ".1f")
-    tell("  beside / alone", ratios(noisy), f"at most {RATIO_MAX:.0f}", ".2f")
+
+
+def tell_models(rounds: int) -> None:
+    relays = measure_relay(rounds, seconds=2.0)
+    batches = measure_batches(rounds, BATCH_ROWS)
     added = [added_ms(one) for one in relays]
     tell(
         "a relayed and logged chat takes longer by, ms", added, f"at most {ADDED_MS_MAX:.0f}", ".2f"
@@ -60,12 +81,26 @@ def main() -> None:
     tell("rows of a batch a second", [rate for rate, _ in batches], "", ",.0f")
     shares = [share for _, share in batches]
     tell("  batch / the bare official client", shares, f"at least {SHARE_MIN}", ".2f")
-    for peer in PEERS:
-        print(f"{peer}: {comparison.settings[peer]}")
+
+
+def tell_prune() -> None:
+    with database(None, is_wanted=True) as url:
+        rounds = run(lambda: prune.measure(url or "", PRUNED, seconds=5.0))
+    tell("pruned a second, beside callers", [one.gone / one.seconds for one in rounds], "", ",.0f")
+    ratios = [one.ratio(0.99) for one in rounds]
+    tell("  callers' p99 / their usual", ratios, f"at most {prune.RATIO_MAX}", ".2f")
+
+
+def tell_scale(rounds: int) -> None:
+    for name, both in scale.measure(scale.LARGE, rounds, seconds=1.0).items():
+        ratios = [large / small for small, large in both]
+        bar = f"at most {scale.RATIO_MAX}"
+        tell(f"  {name}: p50 at {scale.LARGE:,} / at {scale.SMALL:,}", ratios, bar, ".2f")
 
 
 def tell(claim: str, values: list[float], bar: str, form: str) -> None:
-    print(f"{claim:52} {statistics.median(values):>8{form}} {spread(values, form):>15} {bar:>12}")
+    told = f"{statistics.median(values):>8{form}} {peers.spread(values, form):>15} {bar:>12}"
+    print(f"{claim:56} {told}", flush=True)
 
 
 if __name__ == "__main__":
