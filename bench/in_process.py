@@ -43,8 +43,8 @@ async def in_process(
     kind: Kind,
     slots: int,
     begin: asyncio.Event | None = None,
-    url: str | None = None,
     *,
+    url: str | None = None,
     sharing: Sharing = ALIKE,
 ) -> AsyncIterator[Engine]:
     """An engine whose operations a worker of so many slots runs, both on this loop.

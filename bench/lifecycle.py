@@ -131,7 +131,7 @@ async def measure_drain(operations: int, submitters: int, slots: int, url: str |
     """One drain of a fresh database."""
     with tempfile.TemporaryDirectory(prefix="outlast-bench-") as folder:
         counter, begin = Counter(), asyncio.Event()
-        async with in_process(Path(folder), counter.kind, slots, begin, url) as engine:
+        async with in_process(Path(folder), counter.kind, slots, begin, url=url) as engine:
             return await drain(engine, counter, operations, submitters, begin)
 
 

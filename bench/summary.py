@@ -7,13 +7,14 @@ import statistics
 
 import apsw
 
+import noisy_neighbour
 import peers
 import pickup
 import prune
 import scale
 from batch_inference import SHARE_MIN
 from batch_inference import measure as measure_batches
-from databases import database
+from databases import Server, database, server
 from in_process import run
 from relay import ADDED_MS_MAX, added_ms
 from relay import measure as measure_relay
@@ -39,6 +40,7 @@ def main() -> None:
     if wanted.only != "postgres":
         tell_peers(peers.compare(wanted.rounds), peers.BARS, f"aim {AIM:,}")
         tell_pickup(pickup.measure_rounds(wanted.rounds), pickup.BARS)
+        tell_noise(wanted.rounds)
         tell_models(wanted.rounds)
     if wanted.only != "sqlite":
         print("on PostgreSQL")
@@ -46,6 +48,8 @@ def main() -> None:
         tell_peers(comparison, peers.BARS_ON_POSTGRES, "")
         found = pickup.measure_rounds(wanted.rounds, is_postgres=True)
         tell_pickup(found, pickup.BARS_ON_POSTGRES)
+        with server() as own:
+            tell_noise(wanted.rounds, own)
         tell_prune()
         if wanted.scale:
             tell_scale(wanted.rounds)
@@ -81,6 +85,13 @@ def tell_models(rounds: int) -> None:
     tell("rows of a batch a second", [rate for rate, _ in batches], "", ",.0f")
     shares = [share for _, share in batches]
     tell("  batch / the bare official client", shares, f"at least {SHARE_MIN}", ".2f")
+
+
+def tell_noise(rounds: int, own: Server | None = None) -> None:
+    found = noisy_neighbour.rounds_of(noisy_neighbour.BURSTS, rounds, own)
+    tell("p99 wait beside a noisy tenant, ms", [one.p99 for one in found["beside"]], "", ".1f")
+    bar = f"at most {noisy_neighbour.RATIO_MAX:.0f}"
+    tell("  beside / alone", noisy_neighbour.ratios(found), bar, ".2f")
 
 
 def tell_prune() -> None:
