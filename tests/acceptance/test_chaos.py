@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
     "wanted",
     [
         ["--kills", "12", "--seconds", "15"],
-        ["--kills", "3", "--seconds", "8", "--database", "postgres", "--database-restarts", "2"],
+        ["--kills", "2", "--seconds", "6", "--database", "postgres", "--database-restarts", "2"],
     ],
     ids=["a_dozen_kills", "restarts_of_the_database"],
 )
