@@ -1,5 +1,6 @@
 import asyncio
 import sys
+from collections import Counter
 
 import asyncpg
 import postgres_server
@@ -9,6 +10,7 @@ from outlast.operations import transitions
 from outlast.operations.errors import Unavailable
 from outlast.operations.model import Submission
 from outlast.operations.states import State
+from outlast.settings import KindShare, Sharing, TenantShare
 from outlast.store.port import Change, Claim, Created, Creation, Query
 from outlast.store.postgres import PostgresStore
 from outlast.testing.store_contract import StoreContract
@@ -108,6 +110,36 @@ async def test_operations_of_one_key_take_turns_over_many_stores_and_none_is_for
         )
     assert len(counts) == 120
     assert set(counts.values()) == {1}
+
+
+async def test_limits_hold_over_many_stores_and_nothing_is_forgotten(stores):
+    rules = Sharing(
+        every_tenant=TenantShare(running_max=2), kinds={"thumbnails": KindShare(running_max=5)}
+    )
+    tenants = ("acme", "bravo", "coyote", "delta")
+    for tenant in tenants:
+        await stores[0].operations.create([creation(tenant=tenant) for _ in range(15)])
+    running: Counter[str] = Counter()
+    left = 60
+
+    async def take_turns(store, worker):
+        nonlocal left
+        wish = Claim(kinds=KINDS, worker=worker, limit=3, lease_seconds=60, sharing=rules)
+        while left > 0:
+            for operation in (batch := await store.operations.claim(wish)):
+                running[operation.tenant] += 1
+            assert max(running.values()) <= 2
+            assert running.total() <= 5
+            for operation in batch:
+                running[operation.tenant] -= 1
+                left -= 1
+            await store.operations.apply([success(operation) for operation in batch])
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(
+            *[take_turns(store, f"w{n}{k}") for n, store in enumerate(stores) for k in range(2)]
+        )
 
 
 async def test_one_idempotency_key_over_many_stores_makes_one_operation(stores):
