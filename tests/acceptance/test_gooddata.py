@@ -139,7 +139,7 @@ async def at_once(server, method, url, body=None):
 def test_of_a_hundred_that_want_a_name_one_has_it_and_of_a_hundred_that_end_it_one_does(
     server, lake
 ):
-    for _ in range(3):
+    for _ in range(2):
         body = {"name": "wanted", "storageIds": []}
         statuses, [winner] = asyncio.run(at_once(server, "POST", INSTANCES, body))
         assert sorted(statuses) == [202] + [409] * (AT_ONCE - 1)
