@@ -41,8 +41,8 @@ class RayCluster:
             # It sets a handler for SIGTERM, but for a thread that may not.
             await asyncio.to_thread(self._join)
         except Exception as error:
-            where = self._address or "on this machine"
-            raise Unavailable(f"no Ray cluster {where}: {_first_lines(error)}") from error
+            where = f"at {self._address}" if self._address else "on this machine"
+            raise Unavailable(f"no Ray cluster {where}: {_first_lines(_root(error))}") from error
         self._actors = self._ray.remote(Relay)
 
     def place(self, resources: Resources) -> "RayPipe":
@@ -109,5 +109,12 @@ class RayPipe:
         raise Lost("it was given up")
 
 
-def _first_lines(error: Exception) -> str:
+def _root(error: BaseException) -> BaseException:
+    """What an error came of: Ray says little in the last one of a chain."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
+
+
+def _first_lines(error: BaseException) -> str:
     return " ".join(str(error).split())[:_CHARACTERS_SHOWN]
