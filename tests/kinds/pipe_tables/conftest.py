@@ -2,6 +2,7 @@ import duckdb
 import msgspec
 import pytest
 from lake import ANN, a_lake
+from postgres_server import pytest_sessionfinish  # noqa: F401  a hook, known by its name
 
 from outlast.kinds import create_pipe_table
 from outlast.kinds.databases.duck import make_file
