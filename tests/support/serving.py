@@ -22,6 +22,7 @@ from outlast.operations import transitions
 from outlast.operations.kind import Kind
 from outlast.operations.model import Operation
 from outlast.operations.progress import Report, ResourceProgress
+from outlast.operations.service import Service
 from outlast.resources.configured import ConfiguredStore
 from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Publisher, Uploads
@@ -62,6 +63,7 @@ async def add(spec, context):
 
 
 ADD = Kind("add", spec=AddSpec, result=AddResult, run=add, executor="inline")
+CALCULATOR = Service("calculator", commands={"add": "add"})
 ANYTHING = Kind("anything", spec=Any, result=Any, run=add, executor="inline")
 """A kind that takes whatever JSON there is."""
 
@@ -124,7 +126,7 @@ class Serving:
         self.hub = Hub(self.store.operations, self.limits.watchers)
         self.hub.open()
         self.engine = Engine(
-            ConfiguredStore(self.store, self.settings),
+            ConfiguredStore(self.store, self.settings, [CALCULATOR]),
             self._kinds,
             hub=self.hub,
             limits=self.limits,
@@ -144,6 +146,7 @@ class Serving:
             self._folder, self.store, self.settings, keys=self._keys, redact=self._redact
         )
         datasets = self._datasets()
+        self.databases = self._databases()
         self.app = Site(
             Parts(
                 engine=self.engine,
@@ -153,7 +156,7 @@ class Serving:
                 secrets=self._secrets(),
                 files=self._files(),
                 models=Models(self.store.catalog, LocalObjects(self._folder / "objects")),
-                databases=self._databases(),
+                databases=self.databases,
                 pipe_tables=PipeTables(self.engine.store),
                 services=Services(self.engine.store.catalog, self._kinds, OwnPreparer()),
                 relay=self.chatting.relay,

@@ -12,6 +12,7 @@ from outlast.app.kinds import Installed, Preparers, install_kinds
 from outlast.app.objects import check_folders, open_objects
 from outlast.clock import system_clock
 from outlast.datafolder import DataFolder
+from outlast.engine import Engine
 from outlast.engine.chores import Chores
 from outlast.engine.sharing import Shares
 from outlast.executors import ray
@@ -23,6 +24,7 @@ from outlast.processes import keep_running
 from outlast.resources.chat_log import Keeper
 from outlast.resources.configured import ConfiguredStore
 from outlast.resources.databases import DatabaseCollector, DatabasePublisher
+from outlast.resources.databases.clearing import DatabaseClearer
 from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.collecting import Collector
@@ -165,7 +167,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         """What any process does beside its work."""
         return Chores(self.store.operations, self.settings.recovery, self.settings.retention)
 
-    async def collect(self) -> None:
+    async def collect(self, engine: Engine) -> None:
         """Collect garbage soon after the start, then once an hour, for ever."""
         now = self.store.operations.now
         collector = Collector(self.store.catalog, self.objects, now=now, spool=self.folder.spool)
@@ -181,6 +183,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
                 of_files = await files.collect()
                 of_models = await models.collect()
                 of_databases = await databases.collect()
+                await DatabaseClearer(engine).clear()
                 swept = await OperationFiles(self.objects).sweep(self.store.operations, now)
                 secrets = await self.secrets.collect(self.store.operations)
                 of_chats = await self.chat_keeper().keep()

@@ -83,7 +83,7 @@ async def serve(
         site = Site(parts, ready=_readiness(foundation.store), version=version("outlast"))
         keep_running(stack, foundation.chores().run())
         keep_running(stack, Ticker(parts.engine).run())
-        keep_running(stack, foundation.collect())
+        keep_running(stack, foundation.collect(parts.engine))
         supervisor = None
         if settings.workers:
             for_worker = msgspec.structs.replace(settings, data=settings.data.absolute())
