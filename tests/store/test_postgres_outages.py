@@ -14,9 +14,11 @@ from outlast.operations import transitions
 from outlast.operations.errors import Unavailable
 from outlast.operations.kind import CatalogWrite
 from outlast.operations.model import Submission
+from outlast.settings import Limits
 from outlast.store.port import Change, Claim, Created, Creation, Held, Query
 from outlast.store.postgres import PostgresStore
 from outlast.store.postgres.transaction import Transaction
+from outlast.worker.sink import AttemptSink
 
 KINDS = frozenset({"thumbnails"})
 
@@ -166,6 +168,32 @@ async def test_calls_during_a_long_outage_are_told_within_bounded_time(store, wi
     assert time.monotonic() - started < 3.5
     await wire.heal()
     await create(store)
+
+
+async def test_what_an_attempt_says_during_an_outage_is_written_afterwards_once_and_in_order(
+    store, wire
+):
+    operation = await begin(store)
+    lost = []
+    sink = AttemptSink(
+        store.operations, operation, Limits(), None, lambda: lost.append(1), lease_seconds=10
+    )
+    await wire.cut()
+    sink.event("a", {})
+    sink.log(operation.created_at, "a line")
+    saving = asyncio.create_task(sink.checkpoint(b'{"n": 1}'))
+    # Longer than a call waits: the sink itself must keep what it has.
+    await asyncio.sleep(2.6)
+    sink.event("b", {})
+    await wire.heal()
+    await saving
+    await store.operations.apply(await sink.close())
+    assert (await history(store, operation))[2:] == ["a", "b"]
+    [line] = await store.operations.log(operation.id)
+    assert line.text == "a line"
+    [stored] = await store.operations.get(None, [operation.id])
+    assert stored.checkpoint == b'{"n": 1}'
+    assert not lost
 
 
 async def test_reaping_does_not_wait_for_a_database_that_is_away(store, wire):
