@@ -20,6 +20,7 @@ from outlast.store.postgres.transaction import _LOCK_MANY
 from outlast.store.rows import RESOURCE_COLUMNS
 
 ROWS = 20_000
+BACKLOG = 10_000
 READ_MAX = 200
 NOW = 1_800_000_000 * SECOND
 STATES = ("succeeded",) * 95 + ("failed",) * 2 + ("cancelled", "pending", "running")
@@ -61,7 +62,8 @@ STATEMENTS = {
     "lock": (_LOCK_MANY, [A, B]),
     "idempotency key": (creating.BY_IDEMPOTENCY_KEY, "acme", "i7"),
     "waiting": (claiming.WAITING, ["k1", "k2"], "", 100),
-    "candidates": (claiming.CANDIDATES, ["acme"], ["k1"], [5], []),
+    "candidates": (claiming.CANDIDATES, ["acme"], ["k3"], [5], [], 5),
+    "candidates of a backlog": (claiming.CANDIDATES, ["acme"], ["backlog"], [25], [], 25),
     "look for claims": (claiming.LOOK, NOW, ["k1", "k2"]),
     "expired leases": (chores.EXPIRED_LEASES, NOW, 5),
     "passed deadlines": (chores.PASSED_DEADLINES, NOW, 5),
@@ -80,12 +82,29 @@ STATEMENTS = {
 
 
 def operation(number):
-    state = STATES[number % len(STATES)]
+    is_backlog = number >= ROWS
+    state = "pending" if is_backlog else STATES[number % len(STATES)]
+    kind = "backlog" if is_backlog else f"k{number % 10}"
     at = NOW + number * SECOND
     is_pending, is_running = state == "pending", state == "running"
     return (
         *(ids.make_id(at, number), "acme" if number % 2 else f"tenant{number % 50}", "ada"),
-        *(f"k{number % 10}", "1", 3, 3, at, at, at, 1, 3, 0, 60, state, b"{}", f"a{number}"),
+        *(
+            "backlog" if is_backlog else f"k{number % 10}",
+            "1",
+            3,
+            3,
+            at,
+            at,
+            at,
+            1,
+            3,
+            0,
+            60,
+            state,
+            b"{}",
+            f"a{number}",
+        ),
         *(f"i{number}", f"p{number % 100}", "database", f"r{number % 200}", None),
         *(f"{number:016x}" if is_running else None, NOW + at if is_running else None),
         *(NOW + at if is_pending else None, None if is_pending or is_running else at),
@@ -94,7 +113,7 @@ def operation(number):
 
 
 async def fill(connection):
-    operations = [operation(number) for number in range(ROWS)]
+    operations = [operation(number) for number in range(ROWS + BACKLOG)]
     labels = [(row[1], "team", f"t{number % 200}", row[0]) for number, row in enumerate(operations)]
     events = [(row[0], 1, 1, "submitted", NOW, 1, "ada") for row in operations]
     logs = [(row[0], 1, NOW, 1, "text", 4) for row in operations]

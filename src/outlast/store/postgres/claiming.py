@@ -83,11 +83,12 @@ CANDIDATES: Final = (
     " CROSS JOIN LATERAL (SELECT id, priority FROM operations WHERE readiness = 1"
     " AND kind = asked.kind AND tenant = asked.tenant AND NOT id = ANY($4::text[])"
     " ORDER BY priority DESC, id LIMIT asked.wanted FOR UPDATE SKIP LOCKED) AS first) AS ranked"
-    " WHERE place <= wanted) ORDER BY priority DESC, id"
+    " WHERE place <= wanted LIMIT $5) ORDER BY priority DESC, id"
 )
 """An index walk for each tenant and kind.
 
-Ordered by priority first, which neither the primary key nor another index can give.
+Ordered by priority first, which neither the primary key nor another index can give. The last limit
+takes nothing away: it says how few rows there are to be, else all of a table is read for a backlog.
 """
 _TRY_LOCKS: Final = "SELECT pg_try_advisory_xact_lock(number) FROM unnest($1::bigint[]) AS number"
 _TRY_KEY: Final = "SELECT pg_try_advisory_xact_lock($1)"
@@ -207,7 +208,7 @@ class _Claiming:
         ]
         await self._transaction.flush()
         rows = await self._connection.fetch(
-            CANDIDATES, *zip(*asked, strict=True), self._passed_over
+            CANDIDATES, *zip(*asked, strict=True), self._passed_over, sum(wanted.values())
         )
         found: dict[str, list[Operation]] = {tenant: [] for tenant in wanted}
         for operation in self._transaction.remember(rows):
