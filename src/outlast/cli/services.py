@@ -13,7 +13,10 @@ from outlast.cli.session import Session, talking
 
 @group("service", (("What there is", "outlast service list"),))
 def service() -> None:
-    """See services and run their commands. A service is called by its name or id."""
+    """See services and run their commands.
+
+    A service is called by its name or id.
+    """
 
 
 @command(
@@ -70,7 +73,10 @@ def status(session: Session, service: str) -> None:
 @click.option("--watch", is_flag=True, help="Show progress until it has ended.")
 @talking
 def run(session: Session, service: str, name: str, payload: str, *, watch: bool) -> Exit:
-    """Run the command NAME of SERVICE, whose spec is PAYLOAD, a JSON object."""
+    """Run the command NAME of SERVICE.
+
+    PAYLOAD is the spec of the command's kind, a JSON object.
+    """
     try:
         decoded = msgspec.json.decode(payload, type=dict[str, Any])
     except (msgspec.DecodeError, ValueError) as error:
