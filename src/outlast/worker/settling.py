@@ -31,6 +31,10 @@ from outlast.worker.sink import AttemptSink
 
 _PUBLISH_TRIES: Final = 8
 _SETTLE_PAUSE_SECONDS: Final = 0.5
+_UNRENEWED: Final = (
+    "lease_expired",
+    "the attempt was stopped: its lease was not renewed in time",
+)
 
 _T = TypeVar("_T")
 
@@ -186,6 +190,11 @@ class Settlement:
                 )
             case "lease":
                 logger.warning("attempt of %s lost its lease and was stopped", self._operation.id)
+                # If nobody took the lease (the store was away), nobody needs to wait for its end.
+                unrenewed = Failed(failure=platform_failure(*_UNRENEWED), after_seconds=0)
+                await self._end_without_success(
+                    waiting, _without_renewal(token, self._failing(unrenewed))
+                )
             case _:
                 assert_never(outcome.reason)
 
@@ -260,6 +269,16 @@ def _at_deadline(token: str) -> Decide:
         if stored.deadline_at is not None and stored.deadline_at > now:
             return transitions.release(stored, token, now)
         return transitions.pass_deadline(stored, token, now)
+
+    return decide
+
+
+def _without_renewal(token: str, failing: Decide) -> Decide:
+    def decide(stored: Operation, now: int) -> Transition:
+        # All its code has stopped, and that is what a cancel asks for.
+        if stored.cancel_requested_at is not None:
+            return transitions.confirm_cancel(stored, token, now)
+        return failing(stored, now)
 
     return decide
 
