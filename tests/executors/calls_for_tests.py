@@ -5,11 +5,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+from outlast.operations.progress import Report
+
 
 def turn_around(arguments: bytes, workdir: Path) -> Any:
     turned = (workdir / "in").read_text()[::-1]
     (workdir / "out").write_text(turned)
     return {"arguments": arguments.decode(), "turned": turned}
+
+
+def report(arguments: bytes, workdir: Path, tell: Any) -> Any:
+    for number in range(3):
+        tell(Report(done=number))
+    return "done"
 
 
 def fail(arguments: bytes, workdir: Path) -> Any:

@@ -31,6 +31,13 @@ async def test_a_call_answers_and_leaves_its_files_until_it_is_done_with(sandbox
     assert not folder.exists()
 
 
+async def test_a_call_says_how_far_it_has_come_to_who_wants_to_hear(sandbox):
+    heard = []
+    async with call(sandbox, "report", heard=heard.append) as result:
+        assert result.answer == "done"
+    assert [report.done for report in heard] == [0, 1, 2]
+
+
 async def test_a_call_that_raises_says_what(sandbox):
     with pytest.raises(CallFailed, match="ValueError: bad bytes"):
         async with call(sandbox, "fail"):

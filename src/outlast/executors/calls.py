@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 
 from outlast.executors.frames import Garbage
 from outlast.executors.launching import Blueprint, BrokenModule, Launcher
-from outlast.executors.messages import Called, CallEnded, Ended
+from outlast.executors.messages import Called, CallEnded, Ended, Reported
 from outlast.executors.pool import WarmPool
 from outlast.executors.sandbox import Locked
 from outlast.executors.ward import Ward
@@ -18,6 +18,7 @@ from outlast.executors.workdirs import stage
 from outlast.operations import documents
 from outlast.operations.errors import OutlastError, Unavailable
 from outlast.operations.failure import Failure
+from outlast.operations.progress import Report
 
 
 class CallFailed(Unavailable):
@@ -75,10 +76,13 @@ class Sandbox:
         timeout_seconds: float,
         memory_bytes: int | None = None,
         preload: Sequence[str] = (),
+        heard: Callable[[Report], None] | None = None,
     ) -> AsyncIterator[SandboxedResult]:
         """Call `module:function` with the arguments and its workdir; it answers something of JSON.
 
-        The inputs are staged read-only under their names. The folder is there inside the context.
+        Where `heard` wants to hear how far it has come, it is given a third argument: a function
+        that takes a Report. The inputs are staged read-only under their names. The folder is there
+        inside the context.
         Raises CallFailed, when the function raised, died or took too long, and Unavailable where no
         sandbox holds.
         """
@@ -94,19 +98,32 @@ class Sandbox:
             if inputs:
                 owner = None if ward.user is None else ward.user.number
                 await asyncio.to_thread(stage, ward.workdir, inputs, owner)
-            called = Called(target=target, arguments=arguments, workdir=str(ward.workdir))
-            answer = await _call(ward, called, timeout_seconds)
+            called = Called(
+                target=target,
+                arguments=arguments,
+                workdir=str(ward.workdir),
+                reports=heard is not None,
+            )
+            answer = await _call(ward, called, timeout_seconds, heard)
             yield SandboxedResult(answer=answer, folder=ward.workdir, locked=ward.locked)
         finally:
             await ward.dispose()
 
 
-async def _call(ward: Ward, called: Called, timeout_seconds: float) -> Any:
+async def _call(
+    ward: Ward,
+    called: Called,
+    timeout_seconds: float,
+    heard: Callable[[Report], None] | None,
+) -> Any:
     ward.ignore_output()
     ward.send(called)
     try:
         async with asyncio.timeout(timeout_seconds):
             said = await ward.channel.receive()
+            while isinstance(said, Reported) and heard is not None:
+                heard(said.report)
+                said = await ward.channel.receive()
     except TimeoutError as error:
         raise _failed("call_timed_out", f"took more than {timeout_seconds:g} s") from error
     except Garbage as error:

@@ -31,6 +31,7 @@ from outlast.executors.messages import (
     PartialAsked,
     PrepareAsked,
     Ready,
+    Reported,
 )
 from outlast.executors.outcomes import (
     Handling,
@@ -158,7 +159,8 @@ def _run_call(channel: ChildEnd, called: Called, locked: Locked | None) -> None:
     module, _, function = called.target.partition(":")
     try:
         call = getattr(sys.modules[module], function)
-        value = call(called.arguments, workdir)
+        reporting = (lambda report: channel.send(Reported(report=report)),)
+        value = call(called.arguments, workdir, *(reporting if called.reports else ()))
         channel.send(CallEnded(value=documents.encode(value)))
     except BaseException as error:  # noqa: BLE001  the edge of a call
         ended = _ended_by_error(error, locked)

@@ -33,11 +33,15 @@ class Assigned(_Message, frozen=True):
 
 
 class Called(_Message, frozen=True):
-    """To the child: one call of `module:function` with its arguments and the workdir."""
+    """To the child: one call of `module:function` with its arguments and the workdir.
+
+    One that `reports` is given a third: a function that says how far it has come.
+    """
 
     target: str
     arguments: bytes
     workdir: str
+    reports: bool = False
 
 
 class PrepareAsked(_Message, frozen=True):

@@ -23,6 +23,9 @@ async def test_the_files_below_a_prefix_become_a_table_and_new_ones_are_loaded_o
         {"name": "text", "type": "VARCHAR"},
     ]
     assert made["recorded"] == ["distribution"]
+    told = (await pipes.lake.engine.get(ANN, (await pipes.get()).operation_id)).progress
+    assert (told.stage, told.done, told.total) == ("loaded", made["bytes"], made["bytes"])
+    assert told.message == "3 rows of 2 files"
     assert await pipes.rows() == [(1, "one"), (2, "two"), (3, "three")]
     assert (await pipes.refresh())["files"] == 0
     pipes.put("c.csv", b"n,text\n4,four\n")

@@ -6,9 +6,9 @@ an earlier one, in this load or in one before, as the key's type says.
 
 import outlast.resources.datasets.frugal  # noqa: F401  # isort: skip  it must come first
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -18,11 +18,15 @@ from outlast.kinds.pipe_tables.calls import LoadArguments, Loaded, LocalFile
 from outlast.kinds.pipe_tables.reading import Allowance, infer_types, read_rows
 from outlast.kinds.pipe_tables.tables import count_rows, loaded_files, make_table, remember_files
 from outlast.operations.errors import Invalid
+from outlast.operations.progress import Report
 from outlast.resources.datasets.tables import check_names
 from outlast.resources.pipe_tables.column_types import ColumnType, capped, parse_type
 from outlast.resources.pipe_tables.definition import check_against_columns
 from outlast.resources.pipe_tables.listing import partition_types
 from outlast.resources.pipe_tables.model import Aggregation, Definition, TableColumn
+
+Tell: TypeAlias = Callable[[Report], object]
+"""Says how far a load has come."""
 
 _ROWS_AT_ONCE: Final = 65_536
 _INCOMING: Final = "_outlast_incoming"
@@ -44,6 +48,7 @@ def load_files(
     connection: duckdb.DuckDBPyConnection,
     call: LoadArguments,
     workdir: Path,
+    tell: Tell,
     *,
     is_there: bool | None = None,
 ) -> Loaded:
@@ -63,7 +68,7 @@ def load_files(
         is_primary = key is not None and key.type == "primary"
         not_null = key.columns if key is not None and is_primary else ()
         make_table(connection, call.table, types, not_null=not_null)
-    loader = _Loader(connection, call.table, types, call.definition)
+    loader = _Loader(connection, call.table, types, call.definition, tell)
     rows = [
         loader.load(number, file, partition_columns, workdir, allowance)
         for number, file in enumerate(call.files)
@@ -77,6 +82,11 @@ def load_files(
         rows_loaded=sum(rows),
         rows=count_rows(connection, call.table),
     )
+
+
+def ignore(report: Report) -> None:
+    """Who is told where nobody listens."""
+    _ = report
 
 
 def _columns(
@@ -109,8 +119,11 @@ class _Loader:
         table: str,
         types: Mapping[str, ColumnType],
         definition: Definition,
+        tell: Tell,
     ) -> None:
         self._connection = connection
+        self._tell = tell
+        self._rows = 0
         self._table = quoted(table)
         self._types = types
         self._aggregations = definition.aggregation_overrides
@@ -176,8 +189,10 @@ class _Loader:
             places = pa.array(range(first, first + len(rows)), pa.int64())
             rows = rows.append_column(_ORDER, places)
         self._connection.register("_outlast_rows", rows)
+        self._rows += len(rows)
         self._run(f"INSERT INTO {self._target} BY NAME SELECT * FROM _outlast_rows")  # noqa: S608  names of ours
         self._connection.unregister("_outlast_rows")
+        self._tell(Report(message=f"{self._rows} rows read"))
 
     def _merge_of(self, name: str) -> str:
         merge = _MERGES[self._aggregations.get(name, "REPLACE")]

@@ -12,14 +12,14 @@ import msgspec
 from outlast.kinds.databases.duck import changing, opened
 from outlast.kinds.pipe_tables import calls
 from outlast.kinds.pipe_tables.calls import ChooseArguments, DropArguments, LoadArguments
-from outlast.kinds.pipe_tables.loading import load_files
+from outlast.kinds.pipe_tables.loading import Tell, ignore, load_files
 from outlast.kinds.pipe_tables.tables import drop_table, loaded_files, write_csv
 from outlast.operations.errors import Fatal, Invalid, TooLarge
 from outlast.resources.datasets.tables import use_one_thread
 from outlast.resources.pipe_tables.listing import ListedFile, choose
 
 
-def load(arguments: bytes, workdir: Path) -> Any:
+def load(arguments: bytes, workdir: Path, tell: Tell = ignore) -> Any:
     """Load files into a table of a copy of the database, CHANGED; answers Loaded."""
     call = msgspec.json.decode(arguments, type=LoadArguments)
     use_one_thread()
@@ -27,15 +27,15 @@ def load(arguments: bytes, workdir: Path) -> Any:
         changing(workdir / calls.DATABASE, workdir / calls.CHANGED) as connection,
         _blaming_the_files(),
     ):
-        return msgspec.to_builtins(load_files(connection, call, workdir))
+        return msgspec.to_builtins(load_files(connection, call, workdir, tell))
 
 
-def convert(arguments: bytes, workdir: Path) -> Any:
+def convert(arguments: bytes, workdir: Path, tell: Tell = ignore) -> Any:
     """Make files the rows that a table shall be given, as CSV, ROWS; answers Loaded."""
     call = msgspec.json.decode(arguments, type=LoadArguments)
     use_one_thread()
     with opened(workdir / calls.CHANGED) as connection, _blaming_the_files():
-        loaded = load_files(connection, call, workdir, is_there=False)
+        loaded = load_files(connection, call, workdir, tell, is_there=False)
         write_csv(connection, call.table, loaded.columns, workdir / calls.ROWS)
         return msgspec.to_builtins(loaded)
 

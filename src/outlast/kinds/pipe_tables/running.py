@@ -22,6 +22,7 @@ from outlast.kinds.pipe_tables.calls import LoadArguments, Loaded, LocalFile
 from outlast.kinds.pipe_tables.fetching import Place
 from outlast.operations.errors import Conflict, Fatal, Retry, TooLarge
 from outlast.operations.kind import Context, Finish
+from outlast.operations.progress import Report
 from outlast.operations.retry import RetryPolicy
 from outlast.resources.configured import InstallationDocument
 from outlast.resources.databases import FoundDatabase, NewDatabaseFile, concurrency_key
@@ -38,6 +39,7 @@ SECRETS: Final = ("access_key", "secret_key", "password")
 _UNPACKED_PER_BYTE: Final = 8
 _MEMORY_BYTES: Final = 3 * 1024**3
 _SECONDS_MIN: Final = 120.0
+_MESSAGE_CHARS_MAX: Final = 200
 _BYTES_PER_SECOND: Final = 1_000_000
 _FAILURES: Final = ("invalid_file", "result_too_large", "database_failed", "out_of_memory")
 
@@ -99,7 +101,10 @@ async def load_chosen(
     context.report(stage="loading", message=f"{len(files)} files")
     arguments = arguments_of(plan, plan.contents, files, context)
     inputs = paths_of(files, context)
-    async with called(plan, calls.LOAD, arguments, inputs, context) as (answer, folder):
+    async with called(plan, calls.LOAD, arguments, inputs, context, is_heard=True) as (
+        answer,
+        folder,
+    ):
         loaded = decoded(answer, Loaded)
         await asyncio.to_thread(copy_plain, folder, calls.CHANGED, context.workdir / calls.CHANGED)
     context.report(stage="loaded", message=f"{loaded.rows_loaded} rows of {len(files)} files")
@@ -249,11 +254,17 @@ async def called(
     arguments: object,
     inputs: Mapping[str, Path],
     context: Context,
+    *,
+    is_heard: bool = False,
 ) -> AsyncIterator[tuple[Any, Path]]:
     """A call of a locked child, given the database too if it is a file: its answer and its folder.
 
     Raises Fatal for what the caller can mend, Retry where the child died of something else.
     """
+
+    def hear(report: Report) -> None:
+        context.report(message=(report.message or "")[:_MESSAGE_CHARS_MAX])
+
     staged = dict(inputs)
     if plan.file is not None:
         staged[calls.DATABASE] = context.workdir / calls.DATABASE
@@ -271,6 +282,7 @@ async def called(
             inputs=staged,
             timeout_seconds=_SECONDS_MIN + size / _BYTES_PER_SECOND,
             memory_bytes=_MEMORY_BYTES,
+            heard=hear if is_heard else None,
         ) as call:
             yield call.answer, call.folder
     except CallFailed as error:

@@ -54,7 +54,10 @@ async def load_into_server(plan: LoadPlan, context: Context, *, is_new: bool) ->
     context.report(stage="loading", message=f"{len(files)} files")
     arguments = arguments_of(plan, before, files, context)
     inputs, rows = paths_of(files, context), context.workdir / calls.ROWS
-    async with called(plan, calls.CONVERT, arguments, inputs, context) as (answer, folder):
+    async with called(plan, calls.CONVERT, arguments, inputs, context, is_heard=True) as (
+        answer,
+        folder,
+    ):
         loaded = decoded(answer, Loaded)
         await asyncio.to_thread(copy_plain, folder, calls.ROWS, rows)
     after = contents_after(before, loaded, files, listed, chosen)
