@@ -332,4 +332,4 @@ def test_a_node_folder_that_others_can_write_is_refused(tmp_path):
 def test_without_ray_the_executor_says_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(SettingsError, match=r"outlast\[ray\]"):
-        RayCluster(None)
+        RayCluster(None, lambda: None)

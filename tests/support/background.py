@@ -43,6 +43,10 @@ class Background:
     def pid(self):
         return self._process.pid
 
+    @property
+    def has_ended(self):
+        return self._process.poll() is not None
+
     def first_line(self, seconds):
         """What the process printed first; an end or a silence before that fails the test."""
         output = self._process.stdout

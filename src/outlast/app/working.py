@@ -23,6 +23,7 @@ from outlast.resources.databases.publishing import TAGS as DATABASE_TAGS
 from outlast.resources.models import ModelPublisher
 from outlast.resources.pipe_tables.publishing import TAGS as PIPE_TABLE_TAGS
 from outlast.resources.staging import OperationFiles, Stager
+from outlast.resources.vector_databases.publishing import TAG as VECTOR_DATABASE_TAG
 from outlast.settings import Settings, SettingsError
 from outlast.worker import Equipment, Worker
 
@@ -96,7 +97,7 @@ def _in_children(foundation: Foundation) -> Executor:
     blueprints = blueprints_of(installed.kinds, installed.modules)
     if settings.executor == "ray":
         return RayExecutor(
-            RayCluster(settings.ray_address),
+            RayCluster(settings.ray_address, lambda: signal.raise_signal(signal.SIGTERM)),
             foundation.launcher.work,
             {
                 name: Place(blueprint=blueprint, resources=installed.kinds[name].resources)
@@ -124,6 +125,7 @@ def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipm
             "dataset_version": foundation.publisher(),
             "file": foundation.file_publisher(),
             "model": ModelPublisher(foundation.objects),
+            VECTOR_DATABASE_TAG: foundation.vector_database_publisher(),
             **dict.fromkeys(DATABASE_TAGS, foundation.database_publisher()),
             **dict.fromkeys(PIPE_TABLE_TAGS, foundation.pipe_table_publisher()),
         },

@@ -173,14 +173,16 @@ class Installation:
         ).start()
         self.workers = []
 
-    def start_worker(self, slots=4):
+    def start_worker(self, slots=4, *, is_alone=False, environment=()):
+        """A worker on the cluster, or `is_alone` on one of its own."""
         arguments = ["worker", "--json", "--workers", slots, "--kinds", "ray_kinds"]
-        arguments += ["--executor", "ray", "--ray-address", self._address]
+        arguments += ["--executor", "ray"]
+        arguments += [] if is_alone else ["--ray-address", self._address]
         arguments += ["--data", self.server.data, "--settings", self._folder / "settings.toml"]
         worker = Background(
             [sys.executable, "-m", "outlast", *arguments, "--allow-unsandboxed"],
             self._folder / f"worker-{len(self.workers)}.log",
-            environment={**os.environ, **self._environment},
+            environment={**os.environ, **self._environment, **dict(environment)},
             stdout_piped=True,
         )
         self.workers.append(worker)

@@ -56,10 +56,11 @@ class Joined:
 
 @pytest.fixture(scope="module")
 def joined(ray_nodes):
-    cluster = RayCluster(ray_nodes.address)
-    asyncio.run(cluster.open())
-    yield Joined(cluster)
-    asyncio.run(cluster.close())
+    cluster = RayCluster(ray_nodes.address, lambda: None)
+    with asyncio.Runner() as runner:
+        runner.run(cluster.open())
+        yield Joined(cluster)
+        runner.run(cluster.close())
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -139,3 +140,24 @@ def test_a_worker_that_comes_back_late_changes_nothing(installation, client, beg
     finally:
         late.signal(signal.SIGCONT)
         other.end(grace_seconds=30)
+
+
+def test_a_worker_whose_own_node_is_gone_ends(installation, descendants, until):
+    # Found out by Ray itself, within seconds.
+    health = ("initial_delay_ms", "period_ms", "timeout_ms")
+    fast = {f"RAY_health_check_{name}": "1000" for name in health}
+    fast |= {"RAY_health_check_failure_threshold": "3", "RAY_AUTH_MODE": "disabled"}
+    worker = installation.start_worker(is_alone=True, environment=fast)
+    raylets = [pid for pid in descendants(worker.pid) if b"/raylet\0" in command(pid)]
+    assert len(raylets) == 1
+    os.kill(raylets[0], signal.SIGKILL)
+    until(lambda: worker.has_ended, 60)
+    assert "this worker's own Ray node is gone" in worker.tail()
+
+
+def command(pid):
+    """What a process was started with, unless it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import logging
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 from outlast.executors.ray.pipes import Lost
@@ -14,7 +15,10 @@ from outlast.operations.kind import Resources
 from outlast.settings import SettingsError
 
 _AGAIN_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 5.0
 _CHARACTERS_SHOWN: Final = 1_000
+
+logger = logging.getLogger(__name__)
 
 
 def check_installed() -> None:
@@ -26,14 +30,16 @@ def check_installed() -> None:
 class RayCluster:
     """A cluster at an address, or one on this machine that ends with this process.
 
-    Raises SettingsError where Ray is not installed.
+    `lost` is called when this process' own node is gone: nothing finds a place any more then. Raises
+    SettingsError where Ray is not installed.
     """
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, lost: Callable[[], None]) -> None:
         check_installed()
         # Only where it is used: it takes its time.
         self._ray: Any = importlib.import_module("ray")
         self._address = address
+        self._lost = lost
 
     async def open(self) -> None:
         """Join the cluster, or start one."""
@@ -44,6 +50,7 @@ class RayCluster:
             where = f"at {self._address}" if self._address else "on this machine"
             raise Unavailable(f"no Ray cluster {where}: {_first_lines(_root(error))}") from error
         self._actors = self._ray.remote(Relay)
+        self._watching = asyncio.create_task(self._watch())
 
     def place(self, resources: Resources) -> "RayPipe":
         """Ask for an actor; Ray starts it as soon as a node has room for it."""
@@ -51,7 +58,24 @@ class RayCluster:
 
     async def close(self) -> None:
         """Leave the cluster; end one of our own."""
+        self._watching.cancel()
+        await asyncio.wait([self._watching])
         await asyncio.to_thread(self._ray.shutdown)
+
+    async def _watch(self) -> None:
+        while await asyncio.to_thread(self._has_node):  # noqa: ASYNC110  Ray tells nobody
+            await asyncio.sleep(_LOOK_SECONDS)
+        logger.error("this worker's own Ray node is gone; the worker ends")
+        self._lost()
+
+    def _has_node(self) -> bool:
+        own = self._ray.get_runtime_context().get_node_id()
+        try:
+            nodes = self._ray.nodes()
+        except self._ray.exceptions.RayError as error:
+            logger.warning("Ray does not say which nodes live: %s", error)
+            return True
+        return any(node["NodeID"] == own and node["Alive"] for node in nodes)
 
     def _join(self) -> None:
         options: dict[str, Any] = {"include_dashboard": False}
