@@ -1,5 +1,7 @@
 """The port of operations: what the engine and the workers ask, handed to writer and reader."""
 
+import asyncio
+import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -33,6 +35,7 @@ from outlast.store.rows import event_from_row, from_row
 
 _BY_IDS: Final = f"{SELECT} WHERE id = ANY($1::text[])"
 _BY_ALIASES: Final = BY_ALIAS.replace("alias = $2", "alias = ANY($2::text[])")
+_PAUSE_SECONDS: Final = 0.02
 
 
 class PostgresOperations:
@@ -103,6 +106,8 @@ class PostgresOperations:
             claimed, are_more = first(answers)
             if claimed or not are_more:
                 return claimed
+            # Whoever holds the lock of a limit is about to commit.
+            await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311  no secret
         return []
 
     async def count_pending(self, tenant: str, limit: int) -> int:
