@@ -87,36 +87,22 @@ def operation(number):
     kind = "backlog" if is_backlog else f"k{number % 10}"
     at = NOW + number * SECOND
     is_pending, is_running = state == "pending", state == "running"
+    tenant = "acme" if number % 2 or is_backlog else f"tenant{number % 50}"
     return (
-        *(ids.make_id(at, number), "acme" if number % 2 else f"tenant{number % 50}", "ada"),
-        *(
-            "backlog" if is_backlog else f"k{number % 10}",
-            "1",
-            3,
-            3,
-            at,
-            at,
-            at,
-            1,
-            3,
-            0,
-            60,
-            state,
-            b"{}",
-            f"a{number}",
-        ),
-        *(f"i{number}", f"p{number % 100}", "database", f"r{number % 200}", None),
-        *(f"{number:016x}" if is_running else None, NOW + at if is_running else None),
-        *(NOW + at if is_pending else None, None if is_pending or is_running else at),
-        1 if is_pending else None,
+        *(ids.make_id(at, number), tenant, "ada", kind, "1", 3, 3, at, at, at, 1, 3, 0, 60),
+        *(state, b"{}", f"a{number}", f"i{number}", f"p{number % 100}", "database"),
+        *(f"r{number % 200}", None, f"{number:016x}" if is_running else None),
+        *(NOW + at if is_running else None, NOW + at if is_pending else None),
+        *(None if is_pending or is_running else at, 1 if is_pending else None),
     )
 
 
 async def fill(connection):
     operations = [operation(number) for number in range(ROWS + BACKLOG)]
-    labels = [(row[1], "team", f"t{number % 200}", row[0]) for number, row in enumerate(operations)]
-    events = [(row[0], 1, 1, "submitted", NOW, 1, "ada") for row in operations]
-    logs = [(row[0], 1, NOW, 1, "text", 4) for row in operations]
+    ended = operations[:ROWS]
+    labels = [(row[1], "team", f"t{number % 200}", row[0]) for number, row in enumerate(ended)]
+    events = [(row[0], 1, 1, "submitted", NOW, 1, "ada") for row in ended]
+    logs = [(row[0], 1, NOW, 1, "text", 4) for row in ended]
     resources = [
         ("acme", "dataset", f"d{number}", f"n{number}", b"{}", 1, NOW, NOW)
         for number in range(ROWS)
