@@ -30,8 +30,8 @@ def check_installed() -> None:
 class RayCluster:
     """A cluster at an address, or one on this machine that ends with this process.
 
-    `lost` is called when this process' own node is gone: nothing finds a place any more then. Raises
-    SettingsError where Ray is not installed.
+    `lost` is called when this process' own node is gone: then nothing finds a place any more.
+    Raises SettingsError where Ray is not installed.
     """
 
     def __init__(self, address: str | None, lost: Callable[[], None]) -> None:
