@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 TUNED = {
-    "lease_seconds": 1.8,
-    "renew_seconds": 0.45,
-    "reap_seconds": 0.2,
+    "lease_seconds": 1.6,
+    "renew_seconds": 0.4,
+    "reap_seconds": 0.15,
     "cancel_grace_seconds": 1.0,
     "drain_seconds": 2.0,
 }
