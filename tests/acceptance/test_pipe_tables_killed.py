@@ -1,9 +1,5 @@
 """A pipe table whose processes are killed while it is loaded: every row is there once."""
 
-import io
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from batch_killing import kill_server, until
 from live_server import LiveServer
@@ -20,17 +16,16 @@ reap_seconds = 0.1
 [object_stores.files]
 url = "file://{folder}"
 """
-FILES, ROWS = 4, 100_000
+FILES, ROWS = 3, 80_000
 
 
 def write(folder, number):
-    """A file of so many rows, which appears whole."""
-    ids = pa.array(range(number * ROWS, (number + 1) * ROWS), pa.int64())
-    sink = io.BytesIO()
-    pq.write_table(pa.table({"id": ids, "text": ids.cast(pa.string())}), sink)
-    aside = folder / f".{number}.parquet"
-    aside.write_bytes(sink.getvalue())
-    aside.replace(folder / f"{number}.parquet")
+    """A file of so many rows, which appears whole. Texts of many kinds take a while to read."""
+    rows = range(number * ROWS, (number + 1) * ROWS)
+    lines = [f"{id},{id}.5,2026-01-01 00:00:00,text {id},{id % 7},no" for id in rows]
+    aside = folder / f".{number}.csv"
+    aside.write_text("\n".join(["id,half,at,text,rest,last", *lines]))
+    aside.replace(folder / f"{number}.csv")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from outlast.kinds.pipe_tables import calls
 from outlast.kinds.pipe_tables.calls import Loaded
 from outlast.kinds.pipe_tables.fetching import opened
-from outlast.kinds.pipe_tables.postgres import PostgresTable
+from outlast.kinds.pipe_tables.postgres import Known, PostgresTable
 from outlast.kinds.pipe_tables.running import (
     LoadPlan,
     arguments_of,
@@ -23,7 +23,7 @@ from outlast.kinds.pipe_tables.running import (
 from outlast.operations.errors import Fatal
 from outlast.operations.kind import Context, Finish
 from outlast.resources.intake import copy_plain
-from outlast.resources.pipe_tables.listing import fingerprint
+from outlast.resources.pipe_tables.listing import Chosen, fingerprint
 from outlast.resources.pipe_tables.model import Contents, NewContents
 
 
@@ -32,16 +32,13 @@ async def load_into_server(plan: LoadPlan, context: Context, *, is_new: bool) ->
     if plan.server is None:
         raise ValueError("the database is not one of a server")
     table = PostgresTable(plan.server, context.secrets["password"], plan.table)
-    known = await table.look()
-    if is_new and known is not None and known.operation_id != context.operation_id:
-        # What an operation left that ended between its commit and its success.
-        await table.drop()
-        known = None
-    if known is None and not is_new:
-        raise Fatal("database_failed", f"the database has no pipe table {plan.table!r} any more")
-    before = Contents() if known is None else known.contents
     async with opened(plan.place, context) as below:
         listed = await below.list()
+        if not is_new and fingerprint(listed) == plan.contents.fingerprint:
+            # Most refreshes find nothing: the server is not even asked.
+            return Finish(result=result_of(plan, plan.contents, Chosen(keys=())))
+        known = await _known(table, context.operation_id, is_new=is_new)
+        before = Contents() if known is None else known.contents
         if known is None:
             check_listed(listed, plan)
         chosen = choose_fitting(listed, {} if known is None else known.identities, plan)
@@ -67,3 +64,15 @@ async def load_into_server(plan: LoadPlan, context: Context, *, is_new: bool) ->
         result=result_of(plan, made, chosen, rows_loaded=loaded.rows_loaded),
         writes=[NewContents(pipe_table=plan.pipe_table, contents=made)],
     )
+
+
+async def _known(table: PostgresTable, operation_id: str, *, is_new: bool) -> Known | None:
+    """What the server tells of the table; None: it is to be made. Raises Fatal."""
+    known = await table.look()
+    if is_new and known is not None and known.operation_id != operation_id:
+        # What an operation left that ended between its commit and its success.
+        await table.drop()
+        return None
+    if known is None and not is_new:
+        raise Fatal("database_failed", "the database does not have the pipe table any more")
+    return known
