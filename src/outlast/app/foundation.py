@@ -38,6 +38,7 @@ from outlast.resources.pipe_tables.publishing import PipeTablePublisher, PipeTab
 from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
 from outlast.resources.staging import OperationFiles
+from outlast.resources.vector_databases import VectorDatabaseCollector, VectorDatabasePublisher
 from outlast.settings import Settings, SettingsError
 from outlast.store.port import Store
 from outlast.store.postgres import PostgresStore
@@ -135,6 +136,10 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
             dependents=(PipeTablesOfDatabases(self.store.catalog),),
         )
 
+    def vector_database_publisher(self) -> VectorDatabasePublisher:
+        """What publishes vector databases."""
+        return VectorDatabasePublisher(self.store.catalog, self.objects, spool=self.folder.spool)
+
     def pipe_table_publisher(self) -> PipeTablePublisher:
         """What publishes changes of pipe tables."""
         return PipeTablePublisher(self.store.catalog, now=self.store.operations.now)
@@ -174,6 +179,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         files = FileCollector(self.store.catalog, self.objects, now=now)
         models = ModelCollector(self.store.catalog, self.objects, now=now)
         databases = DatabaseCollector(self.store.catalog, self.objects, now=now)
+        vectors = VectorDatabaseCollector(self.store.catalog, self.objects, now=now)
         pause = _FIRST_COLLECT_SECONDS
         while True:
             await asyncio.sleep(pause)
@@ -182,7 +188,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
                 collected = await collector.collect()
                 of_files = await files.collect()
                 of_models = await models.collect()
-                of_databases = await databases.collect()
+                of_databases = await databases.collect() + await vectors.collect()
                 await DatabaseClearer(engine).clear()
                 swept = await OperationFiles(self.objects).sweep(self.store.operations, now)
                 secrets = await self.secrets.collect(self.store.operations)

@@ -4,10 +4,13 @@ import importlib
 from contextlib import AsyncExitStack
 
 from outlast.app.foundation import Foundation
+from outlast.executors.calls import Sandbox
+from outlast.inference.embedding import RelayEmbedder
 from outlast.inference.relaying import Relay
 from outlast.inference.warm import WarmEndpoints
 from outlast.processes import keep_running
 from outlast.resources.chat_log import ChatLog, Journal, Redact, SegmentPublisher
+from outlast.resources.vector_databases import VectorDatabases
 from outlast.settings import Settings, SettingsError
 
 
@@ -60,4 +63,15 @@ def open_relay(stack: AsyncExitStack, foundation: Foundation, log: ChatLog) -> R
         endpoints,
         log,
         answer_bytes_max=foundation.settings.limits.chat_answer_bytes,
+    )
+
+
+def vector_databases_of(foundation: Foundation, relay: Relay) -> VectorDatabases:
+    """The vector databases of all tenants: to search them, models are asked."""
+    return VectorDatabases(
+        foundation.store,
+        foundation.objects,
+        Sandbox(foundation.launcher),
+        RelayEmbedder(relay),
+        spool=foundation.folder.spool,
     )

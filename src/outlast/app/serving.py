@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from outlast.app.foundation import Foundation, lay_foundation
-from outlast.app.inference import load_redact, open_chat_log, open_relay
+from outlast.app.inference import load_redact, open_chat_log, open_relay, vector_databases_of
 from outlast.app.kinds import install_kinds, kinds_to_claim
 from outlast.app.objects import check_objects
 from outlast.datafolder import DataFolder
@@ -148,6 +148,7 @@ def _parts(
         databases=foundation.databases(),
         services=foundation.services(),
         pipe_tables=PipeTables(foundation.store),
+        vector_databases=vector_databases_of(foundation, relay),
         relay=relay,
         chat_log=log,
         settings=settings,

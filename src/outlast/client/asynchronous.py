@@ -34,6 +34,7 @@ from outlast.client.requests import Filter, Submission
 from outlast.client.schedules import AsyncSchedules
 from outlast.client.services import AsyncServices
 from outlast.client.stepping import AsyncSteps
+from outlast.client.vector_databases import AsyncVectorDatabases
 from outlast.client.wire import Call, Request
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ class AsyncClient:
         self.databases = AsyncDatabases(self)
         self.pipe_tables = AsyncPipeTables(self)
         self.services = AsyncServices(self)
+        self.vector_databases = AsyncVectorDatabases(self)
         self.tokens = AsyncTokens(self)
         self.tenants = AsyncTenants(self)
 

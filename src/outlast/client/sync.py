@@ -34,6 +34,7 @@ from outlast.client.schedules import Schedules
 from outlast.client.services import Services
 from outlast.client.stepping import Steps
 from outlast.client.sync_resources import Datasets, Files, Tenants, Tokens
+from outlast.client.vector_databases import VectorDatabases
 from outlast.client.wire import Call, Request
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ class Client:
         self.databases = Databases(self)
         self.pipe_tables = PipeTables(self)
         self.services = Services(self)
+        self.vector_databases = VectorDatabases(self)
         self.tokens = Tokens(self)
         self.tenants = Tenants(self)
 

@@ -21,6 +21,7 @@ from outlast.http.schedules import ScheduleRoutes
 from outlast.http.services import ServiceRoutes
 from outlast.http.submitting import SubmittingRoutes
 from outlast.http.tokens import TokenRoutes
+from outlast.http.vector_databases import VectorDatabaseRoutes
 from outlast.operations.kind import Kind
 
 
@@ -47,6 +48,9 @@ def native_routes(
         routes += ServiceRoutes(parts.services, engine.kinds).routes()
     if parts.pipe_tables is not None:
         routes += PipeTableRoutes(parts.pipe_tables, parts.limits).routes()
+    if parts.vector_databases is not None:
+        found = parts.vector_databases
+        routes += VectorDatabaseRoutes(found, parts.limits, body_seconds).routes()
     if parts.chat_log is not None:
         routes += ChatLogRoutes(parts, parts.chat_log).routes()
     url = parts.settings.public_url or "/"

@@ -13,6 +13,7 @@ from outlast.resources.models import Models
 from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
+from outlast.resources.vector_databases import VectorDatabases
 from outlast.settings import Limits, Settings
 
 BODY_SECONDS = 30.0
@@ -34,6 +35,7 @@ class Parts:
     databases: Databases | None = None
     pipe_tables: PipeTables | None = None
     services: Services | None = None
+    vector_databases: VectorDatabases | None = None
     relay: Relay | None = None
     chat_log: ChatLog | None = None
     body_seconds: float = BODY_SECONDS

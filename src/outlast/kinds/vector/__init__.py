@@ -1,0 +1,1 @@
+"""What building a vector database needs."""

@@ -1,0 +1,147 @@
+"""Turns chunks into vectors: with a model of a backend, or with a local one in a locked child."""
+
+import array
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, NoReturn, Protocol
+
+import msgspec
+
+from outlast.inference.asking import Asking
+from outlast.inference.embedding import question_for, vectors_in
+from outlast.inference.endpoints import ANSWER_BYTES_MAX, Endpoint, open_endpoint
+from outlast.inference.models import ServedModel
+from outlast.inference.turnstile import Turnstile
+from outlast.kinds.vector.calling import LockedChildren
+from outlast.operations.errors import (
+    BackendFailed,
+    BackendRefused,
+    BackendTimedOut,
+    Fatal,
+    RateLimited,
+    Retry,
+    Unavailable,
+)
+from outlast.operations.kind import Context
+from outlast.resources.intake import open_plain
+from outlast.resources.vector_databases import calls
+from outlast.resources.vector_databases.calls import EmbedArguments
+from outlast.resources.vector_databases.model import DIMENSIONS_MAX
+
+_FLOAT_BYTES: Final = 4
+_TRIES_MAX: Final = 4
+_SLOW_DOWN: Final = 429
+
+
+class Vectors(msgspec.Struct, frozen=True):
+    """The vectors of some chunks, one after the other: 32-bit floats."""
+
+    dimensions: int
+    packed: bytes
+
+
+class Embedder(Protocol):
+    """Embeds chunks, at most `chunks_at_once`: what is not yet kept is asked for again."""
+
+    chunks_at_once: int
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Their vectors. Raises Retry for a model that does not answer, Fatal for a refusal."""
+
+
+class BackendEmbedder:
+    """Asks the model of a backend, with a few requests at once."""
+
+    chunks_at_once = 64
+    _texts_per_request: Final = 16
+
+    def __init__(self, model: ServedModel, endpoint: Endpoint) -> None:
+        self._model = model
+        self._endpoint = endpoint
+        self._turnstile = Turnstile(model)
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """See Embedder."""
+        size = self._texts_per_request
+        pieces = [texts[start : start + size] for start in range(0, len(texts), size)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._ask(piece)) for piece in pieces]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+        vectors = [vector for task in tasks for vector in task.result()]
+        dimensions = len(vectors[0])
+        if any(len(vector) != dimensions for vector in vectors):
+            raise Fatal("backend_refused", "the model gives vectors of different sizes")
+        packed = b"".join(array.array("f", vector).tobytes() for vector in vectors)
+        return Vectors(dimensions, packed)
+
+    async def _ask(self, texts: Sequence[str]) -> list[list[float]]:
+        for tries in range(_TRIES_MAX):
+            try:
+                return await self._ask_once(texts)
+            except (BackendFailed, BackendTimedOut, RateLimited, BackendRefused) as error:
+                if isinstance(error, BackendRefused) and error.status != _SLOW_DOWN:
+                    raise Fatal("backend_refused", error.message) from error
+                if tries + 1 == _TRIES_MAX:
+                    _give_up(error)
+            await asyncio.sleep(2**tries * (0.5 + random.random() / 2))  # noqa: S311  jitter
+        raise AssertionError
+
+    async def _ask_once(self, texts: Sequence[str]) -> list[list[float]]:
+        question = question_for(self._model.name, texts)
+        async with self._turnstile.turn(question.tokens) as rates:
+            asking = Asking(self._model, self._endpoint, rates, question, ANSWER_BYTES_MAX)
+            body, _ = await asking.answer()
+        return vectors_in(body, len(texts))
+
+
+def _give_up(error: BackendFailed | BackendTimedOut | RateLimited | BackendRefused) -> NoReturn:
+    raise Retry(code="backend_unavailable", message=error.message) from error
+
+
+class LocalEmbedder:
+    """Has a local model embed, in locked children without network."""
+
+    chunks_at_once = 32
+
+    def __init__(self, name: str, children: LockedChildren, context: Context) -> None:
+        self._name = name
+        self._children = children
+        self._texts = context.workdir / calls.TEXTS
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """See Embedder."""
+        self._texts.write_bytes(msgspec.json.encode(texts))
+        # Who reads it is another user.
+        self._texts.chmod(0o644)
+        call = self._children.call(
+            calls.EMBED, EmbedArguments(model=self._name), {calls.TEXTS: self._texts}
+        )
+        async with call as (answer, folder):
+            try:
+                dimensions = int(answer["dimensions"])
+            except (TypeError, LookupError, ValueError) as error:
+                raise Retry(code="reader_failed", message="the answer makes no sense") from error
+            with open_plain(folder, calls.VECTORS) as file:
+                packed = file.read(len(texts) * DIMENSIONS_MAX * _FLOAT_BYTES)
+        if len(packed) != len(texts) * dimensions * _FLOAT_BYTES or not packed:
+            raise Retry(code="reader_failed", message="the local model lost vectors")
+        return Vectors(dimensions, packed)
+
+
+@asynccontextmanager
+async def open_embedder(
+    name: str, served: ServedModel | None, children: LockedChildren, context: Context
+) -> AsyncIterator[Embedder]:
+    """What embeds with the model: at its backend, or where there is none, here. Raises Retry."""
+    if served is None:
+        yield LocalEmbedder(name, children, context)
+        return
+    try:
+        async with open_endpoint(served, context.secrets.get("backend_key")) as endpoint:
+            yield BackendEmbedder(served, endpoint)
+    except Unavailable as error:
+        raise Retry(code="backend_unavailable", message=error.message) from error
