@@ -25,6 +25,7 @@ from outlast.store.port import AuditEntry, CatalogStore, OperationStore
 
 SECRET_BYTES_MAX: Final = 16 * 1024
 _BATCH: Final = 200
+_AUDITED: Final = ("sealed:", "database:")
 
 
 class Secrets:
@@ -81,9 +82,10 @@ class Secrets:
     ) -> Mapping[str, str]:
         """The secrets by the same names, for an attempt. Raises SecretMissing, naming what lacks.
 
-        That a sealed secret is read stands in the audit log before anybody has it.
+        That a sealed secret or a password of a database is read stands in the audit log before
+        anybody has it.
         """
-        sealed = {name: ref for name, ref in references.items() if ref.startswith("sealed:")}
+        sealed = {name: ref for name, ref in references.items() if ref.startswith(_AUDITED)}
         if sealed:
             actor = "worker" if operation.lease is None else operation.lease.worker
             audit = AuditEntry(

@@ -148,6 +148,9 @@ async def test_analysing_and_describing_ask_as_the_role_of_the_database(lake):
     assert described["bytes"] > 0
     failure = await lake.failure("analyze_statistics", database="sales", tables=["no"])
     assert failure.code == "unknown_table"
+    records = await lake.store.operations.audit("default")
+    read = [str(one.entry.data) for one in records if one.entry.action == "secret.read"]
+    assert any(f"database:{result['database']}" in text for text in read)
     with pytest.raises(Conflict, match="vacuums by itself"):
         await lake.submit("compact_database", database="sales")
 
