@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import os
-import signal
 from pathlib import Path
 
 import asyncpg
 import pytest
+from killing import kill_handlers
 from lake import ANN, BEN, OPERATOR, a_lake
 from postgres_server import server
 
@@ -226,30 +226,6 @@ async def _carry(reader, writer):
     writer.close()
 
 
-def kill_handlers():
-    """Kill the children below this process that run handlers; how many."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            stat = (entry / "stat").read_text().rpartition(")")[2].split()
-            parents[int(entry.name)] = int(stat[1])
-    killed = 0
-    for pid in parents:
-        line = [pid]
-        while line[-1] in parents:
-            line.append(parents[line[-1]])
-        with contextlib.suppress(OSError):
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if (
-                os.getpid() in line[1:]
-                and command.count(b"outlast.executors.child")
-                and (b"guard.py" not in command)
-            ):
-                os.kill(pid, signal.SIGKILL)
-                killed += 1
-    return killed
-
-
 async def test_a_kill_between_the_database_and_its_record_costs_nothing(lake, admin, monkeypatch):
     async with Proxy(b"REVOKE") as proxy:
         monkeypatch.setenv(VARIABLE, f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres")
@@ -312,3 +288,21 @@ async def test_the_server_takes_the_password_that_is_shown_and_no_other(lake, ad
     finally:
         rules.restore()
         await ask(admin, "SELECT pg_reload_conf()")
+
+
+async def test_however_provisions_and_removals_are_mixed_nothing_is_left_behind(lake, admin):
+    await lake.work()
+    ids = set()
+    for _ in range(3):
+        many = await asyncio.gather(
+            lake.submit_many("provision_database", [{"name": "sales"}] * 20),
+            lake.submit_many("deprovision_database", [{"database": "sales"}] * 20),
+        )
+        made = [one for some in many for one in some if not isinstance(one, Exception)]
+        ids |= {one.resource_id for one in made}
+        ended = [await lake.ended(one) for one in made]
+        assert {one.state for one in ended} <= {"succeeded"}, [one.failure for one in ended]
+    for found in await lake.databases.find(ANN):
+        await lake.result("deprovision_database", database=found.id)
+    assert await lake.store.catalog.find("default", "database") == []
+    assert [await left(admin, id) for id in ids] == [[] for _ in ids]
