@@ -178,6 +178,24 @@ async def test_the_host_leaves_nothing_running_when_its_relay_is_gone(bench, nod
     await running.wait()
 
 
+async def test_a_host_whose_worker_is_gone_waits_for_no_answer(bench, nodes, until):
+    sink = bench.sink()
+    asked = asyncio.Event()
+
+    async def never(_):
+        asked.set()
+        await asyncio.Event().wait()
+
+    sink.checkpoint = never
+    running, _ = await bench.start("checkpoint", sink=sink, lease_seconds=2)
+    await asked.wait()
+    assert processes_of("outlast.executors.ray.host")
+    nodes.pipes[0].kill()
+    await until(lambda: not processes_of("outlast.executors.ray.host"), 3)
+    running.kill("lease")
+    running._outcome.cancel()
+
+
 async def test_a_killed_host_leaves_nothing_running(bench, until, alive):
     running, sink = await bench.start("brood", {"then": "stay"}, lease_seconds=2)
     pids = [int(pid) for pid in (await sink.logged()).split()]

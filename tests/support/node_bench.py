@@ -90,8 +90,11 @@ class NodeBench:
         self.nodes = nodes
         self.started = []
 
+    def sink(self):
+        return RecordingSink(self.work.path)
+
     async def start(self, kind, plan=None, **fields):
-        sink = fields.pop("sink", None) or RecordingSink(self.work.path)
+        sink = fields.pop("sink", None) or self.sink()
         running = await self.executor.start(assignment(kind, plan, **fields), sink)
         self.started.append(running)
         return running, sink

@@ -37,6 +37,7 @@ class Asker:
         self._one_file = asyncio.Lock()
         self._one_request = asyncio.Lock()
         self._answer: asyncio.Future[Reply] | None = None
+        self._is_over = False
 
     def say(self, message: FromNode) -> None:
         """Say something to the worker. Raises TooLarge when more waits than should."""
@@ -56,6 +57,11 @@ class Asker:
         """Hand the worker's answer to whoever asked."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(reply)
+
+    def hang_up(self) -> None:
+        """The worker is gone: nobody will answer any more."""
+        self._is_over = True
+        self.answer(Reply(error="the worker is gone"))
 
     def report(self, report: Report) -> None:
         """See Sink."""
@@ -100,6 +106,8 @@ class Asker:
 
     async def _ask(self, request: Request, parts: AsyncIterator[Part] | None = None) -> Any:
         async with self._one_request:
+            if self._is_over:
+                raise Unavailable("the worker is gone")
             self._answer = asyncio.get_running_loop().create_future()
             if parts is None:
                 self.say(request)

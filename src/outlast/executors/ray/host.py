@@ -93,11 +93,14 @@ class Host:
         self._asker.say(Hello(version=VERSION, node=socket.gethostname(), now=time.monotonic()))
         self._keep(self._beat())
         unframer = Unframer[ToNode](ToNode)
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(CHUNK_BYTES):
-                for message in unframer.feed(data):
-                    if not self._has_refused:
-                        await self._obey_if_possible(message)
+        try:
+            with contextlib.suppress(ConnectionError):
+                while data := await reader.read(CHUNK_BYTES):
+                    for message in unframer.feed(data):
+                        if not self._has_refused:
+                            await self._obey_if_possible(message)
+        finally:
+            self._asker.hang_up()
 
     async def _obey_if_possible(self, message: ToNode) -> None:
         try:
