@@ -41,8 +41,8 @@ class Round(msgspec.Struct, frozen=True):
 class Counter:
     """A no-op handler that knows when the last one of a round began."""
 
-    def __init__(self) -> None:
-        self.kind = Kind("noop", spec=NoopSpec, result=None, run=self._run, executor="inline")
+    def __init__(self, name: str) -> None:
+        self.kind = Kind(name, spec=NoopSpec, result=None, run=self._run, executor="inline")
         self._left = 0
         self.all_ran = asyncio.Event()
 
@@ -72,7 +72,7 @@ async def one_round(
         nonlocal left
         while left > 0:
             left -= 1
-            created = await engine.submit(PRINCIPAL, Wish(kind="noop", spec=spec))
+            created = await engine.submit(PRINCIPAL, Wish(kind=counter.kind.name, spec=spec))
             if wait:
                 ended = await engine.wait(PRINCIPAL, created.operation.id, 60)
                 if ended.state is not State.SUCCEEDED:
@@ -81,7 +81,7 @@ async def one_round(
     started = time.perf_counter()
     await asyncio.gather(*(submit() for _ in range(submitters)))
     await counter.all_ran.wait()
-    while await unfinished(engine):  # noqa: ASYNC110  the store is what shall say it
+    while await unfinished(engine, counter.kind):  # noqa: ASYNC110  the store is what shall say it
         await asyncio.sleep(0.001)
     return Round(operations, time.perf_counter() - started)
 
@@ -90,7 +90,7 @@ async def drain(
     engine: Engine, counter: Counter, operations: int, submitters: int, begin: asyncio.Event
 ) -> Round:
     """Create so many operations, then start the worker and see them all to their end."""
-    wish = Wish(kind="noop", spec=make_spec())
+    wish = Wish(kind=counter.kind.name, spec=make_spec())
     counter.expect(operations)
     left = operations
 
@@ -104,43 +104,38 @@ async def drain(
     started = time.perf_counter()
     begin.set()
     await counter.all_ran.wait()
-    while await unfinished(engine):  # noqa: ASYNC110  the store is what shall say it
+    while await unfinished(engine, counter.kind):  # noqa: ASYNC110  the store is what shall say it
         await asyncio.sleep(0.001)
     return Round(operations, time.perf_counter() - started)
 
 
-async def unfinished(engine: Engine) -> bool:
-    """Whether any operation has not succeeded."""
-    states = frozenset(State) - {State.SUCCEEDED}
-    page = await engine.find(PRINCIPAL, Query(tenant=PRINCIPAL.tenant, states=states, limit=1))
-    return bool(page.operations)
+async def unfinished(engine: Engine, kind: Kind) -> bool:
+    """Whether any operation of the kind has not succeeded."""
+    query = Query(
+        tenant=PRINCIPAL.tenant,
+        kinds=frozenset({kind.name}),
+        states=frozenset(State) - {State.SUCCEEDED},
+        limit=1,
+    )
+    return bool((await engine.find(PRINCIPAL, query)).operations)
 
 
-async def measure(
-    operations: int, warm_up: int, submitters: int, slots: int, url: str | None, *, wait: bool
-) -> Round:
+async def measure(wanted: argparse.Namespace, url: str | None) -> Round:
     """One round on a fresh database after a warm-up."""
+    submitters, wait = wanted.submitters, wanted.wait
     with tempfile.TemporaryDirectory(prefix="outlast-bench-") as folder:
-        counter = Counter()
-        async with in_process(Path(folder), counter.kind, slots, url=url) as engine:
-            await one_round(engine, counter, warm_up, submitters, wait=wait)
-            return await one_round(engine, counter, operations, submitters, wait=wait)
+        counter = Counter(wanted.kind)
+        async with in_process(Path(folder), counter.kind, wanted.slots, url=url) as engine:
+            await one_round(engine, counter, wanted.warm_up, submitters, wait=wait)
+            return await one_round(engine, counter, wanted.operations, submitters, wait=wait)
 
 
-async def measure_drain(operations: int, submitters: int, slots: int, url: str | None) -> Round:
+async def measure_drain(wanted: argparse.Namespace, url: str | None) -> Round:
     """One drain of a fresh database."""
     with tempfile.TemporaryDirectory(prefix="outlast-bench-") as folder:
-        counter, begin = Counter(), asyncio.Event()
-        async with in_process(Path(folder), counter.kind, slots, begin, url=url) as engine:
-            return await drain(engine, counter, operations, submitters, begin)
-
-
-def one(wanted: argparse.Namespace, url: str | None) -> Round:
-    """The round that was asked for."""
-    many, submitters, slots = wanted.operations, wanted.submitters, wanted.slots
-    if wanted.drain:
-        return run(lambda: measure_drain(many, submitters, slots, url))
-    return run(lambda: measure(many, wanted.warm_up, submitters, slots, url, wait=wanted.wait))
+        counter, begin = Counter(wanted.kind), asyncio.Event()
+        async with in_process(Path(folder), counter.kind, wanted.slots, begin, url=url) as engine:
+            return await drain(engine, counter, wanted.operations, wanted.submitters, begin)
 
 
 def main() -> None:
@@ -153,10 +148,11 @@ def main() -> None:
     parser.add_argument("--drain", action="store_true", help="create all, then start the worker")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server of its own")
+    parser.add_argument("--kind", default="noop", help="what its operations are called")
     parser.add_argument("--url", help="on this fresh PostgreSQL database")
     wanted = parser.parse_args()
     with database(wanted.url, is_wanted=wanted.postgres) as url:
-        result = one(wanted, url)
+        result = run(lambda: (measure_drain if wanted.drain else measure)(wanted, url))
     if wanted.json:
         print(msgspec.json.encode(result).decode())
     else:
