@@ -6,9 +6,8 @@ built. Failure codes:
 
     invalid_file         the file cannot be read as what its name says
     no_documents         there is no text in it
-    result_too_large     more chunks, bytes or pages than one vector database may have
+    result_too_large     more chunks, bytes or pages than there may be, or cutting takes for ever
     out_of_memory        the documents need more memory than their reader is given
-    invalid_separators   a separator is no pattern, or takes for ever
     source_changed       the dataset got a new version after some chunks of the old were embedded
     backend_unavailable  the embedding model does not answer; tried again, what is done is kept
     backend_refused      the embedding model refuses what it is asked

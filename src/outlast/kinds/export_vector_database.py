@@ -15,7 +15,8 @@ from outlast.operations.retry import RetryPolicy
 from outlast.resources.datasets.calls import ParseArguments
 from outlast.resources.vector_databases import find_ready, model
 
-MEMORY_BYTES: Final = 2 * 1024**3
+MEMORY_BYTES: Final = 3 * 1024**3
+_AS_PARQUET: Final = "chunks.parquet"
 
 
 class ExportSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,6 +61,9 @@ async def prepare(spec: ExportSpec, catalog: Catalog) -> Prepared:
 def run(plan: ExportPlan, context: Context) -> Finish:
     """Make the chunks of a vector database a version of a dataset."""
     # Only the child has the parser, so that the server stays small.
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
     from outlast.resources.datasets.parsing import write_parts  # noqa: PLC0415
     from outlast.resources.datasets.tables import use_one_thread  # noqa: PLC0415
 
@@ -69,7 +73,9 @@ def run(plan: ExportPlan, context: Context) -> Finish:
         context.report(rows, unit="chunks", stage="writing")
 
     use_one_thread()
-    call = ParseArguments(file=model.CHUNKS_FILE, format="parquet")
+    chunks = pa.ipc.open_file(pa.memory_map(str(context.workdir / model.CHUNKS_FILE))).read_all()
+    pq.write_table(chunks, context.workdir / _AS_PARQUET)
+    call = ParseArguments(file=_AS_PARQUET, format="parquet")
     try:
         manifest, files = write_parts(call, context.workdir, wrote)
     except Invalid as error:

@@ -118,7 +118,7 @@ async def test_files_that_are_no_documents_fail_with_a_reason_and_leave_nothing(
         with pytest.raises(Conflict, match="failed"):
             await lake.vectors.search(ANN, name, "text")
         await lake.vectors.delete(ANN, name)
-    assert not list(lake.foundation.folder.objects.rglob("vector-databases/**/*.parquet"))
+    assert not list(lake.foundation.folder.objects.rglob("vector-databases/**/*.arrow"))
 
 
 async def test_what_cannot_be_built_is_refused_at_once(lake):
@@ -193,7 +193,7 @@ async def test_others_do_not_delete_it_and_nobody_while_it_is_built(lake, embedd
     await lake.vectors.delete(ANN, "animals")
     with pytest.raises(NotFound):
         await lake.vectors.get(ANN, "animals")
-    assert not list(lake.foundation.folder.objects.rglob("vector-databases/**/*.parquet"))
+    assert not list(lake.foundation.folder.objects.rglob("vector-databases/**/*.arrow"))
 
 
 async def test_the_chunks_become_a_dataset(lake):

@@ -3,7 +3,7 @@
 import asyncio
 
 import msgspec
-import pyarrow.parquet as pq
+import pyarrow as pa
 from killing import kill_handlers
 from lake import ANN
 from model_double import Fault
@@ -30,8 +30,8 @@ async def test_killed_again_and_again_it_embeds_nothing_twice_that_it_has_counte
     assert set(embedder.embedded) == {row["document"] for row in rows}
     # What was under way when it was killed may have been asked again, and nothing else.
     assert embedder.embedded.total() <= CHUNKS + KILLS * 64
-    [path] = lake.foundation.folder.objects.rglob("vector-databases/**/*.parquet")
-    table = await asyncio.to_thread(pq.read_table, path)
+    [path] = lake.foundation.folder.objects.rglob("vector-databases/**/*.arrow")
+    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     assert table["id"].to_pylist() == list(range(CHUNKS))
     assert table["text"].to_pylist() == [row["document"] for row in rows]
     [hit] = await lake.vectors.search(ANN, "many", "chunk number 211 of them all", limit=1)

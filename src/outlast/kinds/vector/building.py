@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from outlast.kinds.vector import plan as plans
 from outlast.kinds.vector.calling import LockedChildren, locked_children
@@ -155,7 +154,7 @@ class Build:
         lines = _lines(self._chunks)
         first = 0
         target = self._context.workdir / CHUNKS_FILE
-        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+        with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
             for number, count in enumerate(checkpoint.segments):
                 name = segment_name(number)
                 path = self._context.workdir / name

@@ -16,7 +16,7 @@ from outlast.resources.vector_databases.calls import MEMORY_BYTES
 
 _SECONDS_MIN: Final = 120.0
 _BYTES_PER_SECOND: Final = 500_000
-_FAILURES: Final = ("invalid_file", "result_too_large", "no_documents", "invalid_separators")
+_FAILURES: Final = ("invalid_file", "result_too_large", "no_documents")
 
 
 class LockedChildren:

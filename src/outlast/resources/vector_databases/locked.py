@@ -10,7 +10,6 @@ from typing import Any, Final
 import duckdb
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from outlast.resources.datasets.tables import use_one_thread
 from outlast.resources.vector_databases import calls
@@ -30,7 +29,8 @@ def search(arguments: bytes, workdir: Path) -> dict[str, Any]:
     if vector is None:
         [packed] = embed_texts(call.model or "", [call.text or ""], is_query=True)
         vector = tuple(array.array("f", packed))
-    chunks = pq.read_table(workdir / CHUNKS_FILE)
+    # Mapped, not read: only what a search touches comes from the disk.
+    chunks = pa.ipc.open_file(pa.memory_map(str(workdir / CHUNKS_FILE))).read_all()
     dimensions = chunks.schema.field("vector").type.list_size
     if dimensions != len(vector):
         said = f"the model gave {len(vector)} dimensions; the vectors have {dimensions}"

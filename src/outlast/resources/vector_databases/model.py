@@ -1,7 +1,7 @@
 """What a vector database is, and how it is named. Pure.
 
 In the catalog stands `vector_database`, under an id of ours. Its content is one immutable file,
-`chunks.parquet`: a row for every chunk, with its text, where it comes from and its vector. Two may
+`chunks.arrow`: a row for every chunk, with its text, where it comes from and its vector. Two may
 be called the same. What is built with a `parent` is the next version of the parent's `family`.
 
 Whose work is under way is told by the indexed field `operation_id`, as the store keeps it: until
@@ -21,7 +21,7 @@ from outlast.operations.kind import CatalogWrite, Resource
 
 VECTOR_DATABASE: Final = "vector_database"
 OWNER: Final = "operation_id"
-CHUNKS_FILE: Final = "chunks.parquet"
+CHUNKS_FILE: Final = "chunks.arrow"
 CHUNKS_MAX: Final = 200_000
 VECTORS_BYTES_MAX: Final = 512 * 1024 * 1024
 DIMENSIONS_MAX: Final = 8192
@@ -202,7 +202,7 @@ def file_key(tenant: str, id: str, sha256: str) -> str:
     """Where the object store keeps the file of a vector database."""
     if not _SHA256.fullmatch(sha256):
         raise ValueError("not a SHA-256")
-    return f"{vector_databases_prefix(tenant)}{id}/{sha256}.parquet"
+    return f"{vector_databases_prefix(tenant)}{id}/{sha256}.arrow"
 
 
 def owner_of(key: str) -> str:
