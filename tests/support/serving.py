@@ -18,6 +18,7 @@ from outlast.engine import Engine, Hub, Principal, Role
 from outlast.engine.preparing import OwnPreparer
 from outlast.engine.tokens import Tokens
 from outlast.http import Parts, Site, server_config
+from outlast.inference.embedding import RelayEmbedder
 from outlast.operations import transitions
 from outlast.operations.kind import Kind
 from outlast.operations.model import Operation
@@ -34,6 +35,7 @@ from outlast.resources.objects import LocalObjects
 from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
+from outlast.resources.vector_databases import VectorDatabases
 from outlast.settings import Limits, Settings
 from outlast.store.port import Change, Claim
 from outlast.store.sqlite import SqliteStore
@@ -158,6 +160,7 @@ class Serving:
                 models=Models(self.store.catalog, LocalObjects(self._folder / "objects")),
                 databases=self.databases,
                 pipe_tables=PipeTables(self.engine.store),
+                vector_databases=self._vector_databases(),
                 services=Services(self.engine.store.catalog, self._kinds, OwnPreparer()),
                 relay=self.chatting.relay,
                 chat_log=self.chatting.log,
@@ -246,6 +249,15 @@ class Serving:
     async def _ready(self):
         if not self.is_ready:
             raise RuntimeError("the secret reason")
+
+    def _vector_databases(self):
+        return VectorDatabases(
+            self.engine.store,
+            LocalObjects(self._folder / "objects"),
+            OwnSandbox(self._folder / "calls"),
+            RelayEmbedder(self.chatting.relay),
+            spool=self._folder / "spool",
+        )
 
     def _databases(self):
         keyring = read_keys(make_key(), "a test")

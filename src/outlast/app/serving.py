@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from outlast.app.foundation import Foundation, lay_foundation
-from outlast.app.inference import load_redact, open_chat_log, open_relay, vector_databases_of
+from outlast.app.inference import load_redact, open_chat_log, open_relay, open_vector_databases
 from outlast.app.kinds import install_kinds, kinds_to_claim
 from outlast.app.objects import check_objects
 from outlast.datafolder import DataFolder
@@ -27,6 +27,7 @@ from outlast.processes import Listener, Listening, bind, keep_running
 from outlast.resources.chat_log import ChatLog
 from outlast.resources.datasets import Datasets
 from outlast.resources.pipe_tables.library import PipeTables
+from outlast.resources.vector_databases import VectorDatabases
 from outlast.settings import Settings, encode_settings
 from outlast.store.port import Store
 from outlast.worker.supervisor import Supervisor
@@ -79,7 +80,9 @@ async def serve(
         # A chat that has been answered is in the history that is asked for next.
         foundation.preparers.before("materialize_history", log.publish)
         datasets = foundation.datasets(foundation.warm_sandbox(stack))
-        parts = _parts(foundation, hub, datasets, log, open_relay(stack, foundation, log))
+        relay = open_relay(stack, foundation, log)
+        vectors = open_vector_databases(stack, foundation, relay)
+        parts = _parts(foundation, hub, datasets, log, relay, vector_databases=vectors)
         site = Site(parts, ready=_readiness(foundation.store), version=version("outlast"))
         keep_running(stack, foundation.chores().run())
         keep_running(stack, Ticker(parts.engine).run())
@@ -125,7 +128,13 @@ def _profile_urls(settings: Settings, main: str, listeners: Sequence[Listener]) 
 
 
 def _parts(
-    foundation: Foundation, hub: Hub, datasets: Datasets, log: ChatLog, relay: Relay
+    foundation: Foundation,
+    hub: Hub,
+    datasets: Datasets,
+    log: ChatLog,
+    relay: Relay,
+    *,
+    vector_databases: VectorDatabases,
 ) -> Parts:
     settings = foundation.settings
     engine = Engine(
@@ -148,7 +157,7 @@ def _parts(
         databases=foundation.databases(),
         services=foundation.services(),
         pipe_tables=PipeTables(foundation.store),
-        vector_databases=vector_databases_of(foundation, relay),
+        vector_databases=vector_databases,
         relay=relay,
         chat_log=log,
         settings=settings,

@@ -8,6 +8,7 @@ import pytest
 from lake import ANN, BEN
 from vectors import MODEL, keep_file, keep_rows
 
+from outlast.engine import Principal, Role
 from outlast.executors.calls import Sandbox
 from outlast.operations.errors import (
     Conflict,
@@ -190,6 +191,15 @@ async def test_others_do_not_delete_it_and_nobody_while_it_is_built(lake, embedd
     assert (await lake.ended(building)).state == "succeeded"
     with pytest.raises(Forbidden):
         await lake.vectors.delete(BEN, "animals")
+    stranger = Principal(tenant="another", member="ann", role=Role.ADMIN)
+    for call in (lake.vectors.get, lake.vectors.delete):
+        with pytest.raises(NotFound):
+            await call(stranger, one.id)
+    assert await lake.vectors.find(stranger) == []
+    viewer = Principal(tenant=ANN.tenant, member="vic", role=Role.VIEWER)
+    assert (await lake.vectors.get(viewer, "animals")).status == "ready"
+    with pytest.raises(Forbidden):
+        await lake.vectors.search(viewer, "animals", "owl")
     await lake.vectors.delete(ANN, "animals")
     with pytest.raises(NotFound):
         await lake.vectors.get(ANN, "animals")

@@ -10,7 +10,7 @@ from model_double import Fault
 from vectors import MODEL, keep_rows
 
 CHUNKS = 300
-KILLS = 3
+KILLS = 2
 
 
 async def test_killed_again_and_again_it_embeds_nothing_twice_that_it_has_counted(lake, embedder):

