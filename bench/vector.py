@@ -1,10 +1,9 @@
 """A vector database of 10,000 chunks: how long it takes to build, with kills, and to search.
 
 The embedding model is an endpoint that answers at once, so that what is measured is ours.
-
-    python bench/vector.py [CHUNKS] [KILLS]
 """
 
+import argparse
 import asyncio
 import statistics
 import sys
@@ -92,5 +91,8 @@ async def search(lake: Lake) -> None:
 
 
 if __name__ == "__main__":
-    counts = [int(one) for one in sys.argv[1:]]
-    asyncio.run(measure(*(counts + [10_000, 3][len(counts) :])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chunks", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=3)
+    arguments = parser.parse_args()
+    asyncio.run(measure(arguments.chunks, arguments.kills))

@@ -105,7 +105,7 @@ def _give_up(error: BackendFailed | BackendTimedOut | RateLimited | BackendRefus
 class LocalEmbedder:
     """Has a local model embed, in locked children without network."""
 
-    chunks_at_once = 32
+    chunks_at_once = 16
 
     def __init__(self, name: str, children: LockedChildren, context: Context) -> None:
         self._name = name
