@@ -35,6 +35,8 @@ def form_of(pieces, *, content_type=f"multipart/form-data; boundary={BOUNDARY}",
     call = Call(
         receive=receive,
         client="",
+        root="",
+        path="/",
         request_id="r",
         headers=headers,
         params={},

@@ -14,7 +14,7 @@ MAKER = "06EV0000000000000MKR"
 """The operation that has made them all."""
 
 
-async def keep_database(store, name, owner=MAKER, **fields):
+async def keep_database(store, name, owner=MAKER, *, tenant="default", **fields):
     """Put a database into the catalog, one that `owner` has made or is about to make; its id."""
     now = store.operations.now()
     id, source_id = (ids.make_id(now, ids.random_bits()) for _ in range(2))
@@ -24,7 +24,7 @@ async def keep_database(store, name, owner=MAKER, **fields):
         data_sources=(DataSource(id=source_id, data_source_id=name, name=name),),
         created_by="ada",
         operation_id=MAKER,
-        file=model.file_key("default", id, "0" * 64),
+        file=model.file_key(tenant, id, "0" * 64),
         bytes=12_288,
     )
     document = msgspec.structs.replace(document, **fields)
@@ -35,7 +35,7 @@ async def keep_database(store, name, owner=MAKER, **fields):
         document=encode(document),
         fields={model.OWNER: owner},
     )
-    await store.catalog.write("default", [write])
+    await store.catalog.write(tenant, [write])
     return id
 
 

@@ -136,11 +136,11 @@ class Serving:
         )
         root = Principal(tenant=HOME, member="root", role=Role.ROOT)
         await self.tokens.create_tenant(root, HOME)
-        away = await self.tokens.create_tenant(root, AWAY)
+        self.away = await self.tokens.create_tenant(root, AWAY)
         await asyncio.gather(
             *(
                 self._make_token(msgspec.structs.replace(root, tenant=tenant), name, role)
-                for tenant, name in ((HOME, HOME), (away.id, AWAY))
+                for tenant, name in ((HOME, HOME), (self.away.id, AWAY))
                 for role in Role
             )
         )
