@@ -8,15 +8,13 @@ has changed nothing, and what was loaded is loaded once.
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from outlast.executors.calls import CallFailed, Sandbox
-from outlast.executors.launching import Launcher
+from outlast.kinds.locked_children import Reading, locked_children
 from outlast.kinds.pipe_tables import calls
 from outlast.kinds.pipe_tables.calls import LoadArguments, Loaded, LocalFile
 from outlast.kinds.pipe_tables.fetching import Place
@@ -37,11 +35,13 @@ FILES_AT_ONCE: Final = 1000
 RETRY: Final = RetryPolicy(attempts_max=4)
 SECRETS: Final = ("access_key", "secret_key", "password")
 _UNPACKED_PER_BYTE: Final = 8
-_MEMORY_BYTES: Final = 3 * 1024**3
-_SECONDS_MIN: Final = 120.0
 _MESSAGE_CHARS_MAX: Final = 200
-_BYTES_PER_SECOND: Final = 1_000_000
-_FAILURES: Final = ("invalid_file", "result_too_large", "database_failed", "out_of_memory")
+_READING: Final = Reading(
+    what="the files",
+    failures=("invalid_file", "result_too_large", "database_failed"),
+    died="loader_failed",
+    memory_bytes=3 * 1024**3,
+)
 
 _T = TypeVar("_T")
 
@@ -268,27 +268,12 @@ async def called(
     staged = dict(inputs)
     if plan.file is not None:
         staged[calls.DATABASE] = context.workdir / calls.DATABASE
-    size = sum(path.stat().st_size for path in staged.values())
-    launcher = Launcher(
-        context.workdir / "calls",
-        environment=os.environ,
-        allow_unsandboxed=plan.installation.allow_unsandboxed,
-    )
-    await launcher.open()
-    try:
-        async with Sandbox(launcher)(
-            target,
-            msgspec.json.encode(arguments),
-            inputs=staged,
-            timeout_seconds=_SECONDS_MIN + size / _BYTES_PER_SECOND,
-            memory_bytes=_MEMORY_BYTES,
-            heard=hear if is_heard else None,
-        ) as call:
-            yield call.answer, call.folder
-    except CallFailed as error:
-        _fail(error)
-    finally:
-        await launcher.close()
+    allow_unsandboxed = plan.installation.allow_unsandboxed
+    async with (
+        locked_children(context, _READING, allow_unsandboxed=allow_unsandboxed) as children,
+        children.call(target, arguments, staged, hear if is_heard else None) as called,
+    ):
+        yield called
 
 
 def decoded(answer: Any, type_: type[_T]) -> _T:
@@ -297,15 +282,3 @@ def decoded(answer: Any, type_: type[_T]) -> _T:
         return msgspec.convert(answer, type_)
     except msgspec.ValidationError as error:
         raise Retry(code="loader_failed", message="the answer makes no sense") from error
-
-
-def _fail(error: CallFailed) -> NoReturn:
-    code = error.failure.code
-    if code == "out_of_memory":
-        raise Fatal(code, "the files need more memory than their reader is given") from error
-    if code == "call_timed_out":
-        raise Fatal("result_too_large", "the files take too long to load") from error
-    if code in _FAILURES:
-        raise Fatal(code, error.failure.message) from error
-    # It may have been killed from outside. Files that kill it again and again end it all the same.
-    raise Retry(code="loader_failed", message=f"the loader died: {error.message}") from error

@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
+from outlast.kinds.locked_children import LockedChildren, Reading, locked_children
 from outlast.kinds.vector import plan as plans
-from outlast.kinds.vector.calling import LockedChildren, locked_children
 from outlast.kinds.vector.embedding import Embedder, Vectors, open_embedder
 from outlast.kinds.vector.plan import (
     CHUNKS,
@@ -28,6 +28,7 @@ from outlast.kinds.vector.plan import (
 from outlast.operations.errors import Fatal, Retry
 from outlast.operations.kind import Context, Finish
 from outlast.resources.intake import copy_plain
+from outlast.resources.vector_databases.calls import MEMORY_BYTES
 from outlast.resources.vector_databases.local_models import preload
 from outlast.resources.vector_databases.model import (
     CHUNKS_FILE,
@@ -36,6 +37,12 @@ from outlast.resources.vector_databases.model import (
 )
 
 _FLOAT_BYTES: Final = 4
+_READING: Final = Reading(
+    what="the documents",
+    failures=("invalid_file", "result_too_large", "no_documents"),
+    died="reader_failed",
+    memory_bytes=MEMORY_BYTES,
+)
 _decoder: Final = msgspec.json.Decoder(Chunk)
 
 
@@ -51,7 +58,7 @@ class Build:
         """Build the vector database. Raises Fatal, Retry."""
         plan, context = self._plan, self._context
         async with locked_children(
-            context, allow_unsandboxed=plan.allow_unsandboxed, preload=preload()
+            context, _READING, allow_unsandboxed=plan.allow_unsandboxed, preload=preload()
         ) as children:
             checkpoint = await self._split(children)
             embedding = open_embedder(plan.embedding_model, plan.served, children, context)

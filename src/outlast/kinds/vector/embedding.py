@@ -14,7 +14,7 @@ from outlast.inference.embedding import question_for, vectors_in
 from outlast.inference.endpoints import ANSWER_BYTES_MAX, Endpoint, open_endpoint
 from outlast.inference.models import ServedModel
 from outlast.inference.turnstile import Turnstile
-from outlast.kinds.vector.calling import LockedChildren
+from outlast.kinds.locked_children import LockedChildren
 from outlast.operations.errors import (
     BackendFailed,
     BackendRefused,

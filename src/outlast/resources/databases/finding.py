@@ -6,10 +6,10 @@ import msgspec
 
 from outlast.operations import ids
 from outlast.operations.errors import Unavailable
-from outlast.operations.kind import OPERATION, Catalog, OperationDocument, Resource
-from outlast.operations.states import State
+from outlast.operations.kind import Catalog, Resource
 from outlast.resources.databases import model
 from outlast.resources.databases.model import DatabaseDocument, Status
+from outlast.resources.owning import stand_of
 
 _LOOKS: Final = 5
 
@@ -58,19 +58,13 @@ async def look_for_database(catalog: Catalog, ref: str) -> FoundDatabase | None:
 
 async def tell_status(catalog: Catalog, resource: Resource) -> Status | None:
     """What is under way with a database; None: it has changed since it was read."""
-    document, owner = model.database_document(resource), resource.fields.get(model.OWNER, "")
-    if document.operation_id == owner:
-        return "ready"
-    state = await _state_of(catalog, owner)
-    if state is State.SUCCEEDED:
-        return None
-    if state is None or state.is_terminal:
-        return "abandoned" if document.operation_id is None else "ready"
-    return "deprovisioning" if document.is_going else "provisioning"
-
-
-async def _state_of(catalog: Catalog, operation_id: str) -> State | None:
-    found = await catalog.get(OPERATION, operation_id)
-    if found is None:
-        return None
-    return msgspec.json.decode(found.document, type=OperationDocument).state
+    document = model.database_document(resource)
+    match await stand_of(catalog, resource, document.operation_id):
+        case "settled":
+            return "ready"
+        case "under_way":
+            return "deprovisioning" if document.is_going else "provisioning"
+        case "over":
+            return "abandoned" if document.operation_id is None else "ready"
+        case "changed":
+            return None

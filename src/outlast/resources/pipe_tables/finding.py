@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from outlast.operations.errors import Unavailable
-from outlast.operations.kind import OPERATION, Catalog, OperationDocument, Resource
-from outlast.operations.states import State
+from outlast.operations.kind import Catalog, Resource
+from outlast.resources.owning import stand_of
 from outlast.resources.pipe_tables import model
 from outlast.resources.pipe_tables.model import PipeTableDocument, Status
 
@@ -57,16 +57,14 @@ async def look_for_pipe_table(catalog: Catalog, database: str, table: str) -> Fo
 
 async def tell_status(catalog: Catalog, resource: Resource) -> Status | None:
     """What is under way with a table; None: it has changed since it was read."""
-    document, owner = model.pipe_table_document(resource), resource.fields.get(model.OWNER, "")
-    if document.operation_id == owner:
-        return "ready"
-    found = await catalog.get(OPERATION, owner)
-    state = (
-        None if found is None else msgspec.json.decode(found.document, type=OperationDocument).state
-    )
+    document = model.pipe_table_document(resource)
     is_made = document.operation_id is not None
-    if state is State.SUCCEEDED:
-        return None
-    if state is None or state.is_terminal:
-        return "ready" if is_made else "abandoned"
-    return "deleting" if is_made else "creating"
+    match await stand_of(catalog, resource, document.operation_id):
+        case "settled":
+            return "ready"
+        case "under_way":
+            return "deleting" if is_made else "creating"
+        case "over":
+            return "ready" if is_made else "abandoned"
+        case "changed":
+            return None

@@ -6,7 +6,8 @@ import msgspec
 
 from outlast.operations import ids
 from outlast.operations.errors import Conflict
-from outlast.operations.kind import OPERATION, Catalog, OperationDocument, Resource
+from outlast.operations.kind import Catalog, Resource
+from outlast.resources.owning import stand_of
 from outlast.resources.vector_databases import model
 from outlast.resources.vector_databases.model import (
     Status,
@@ -66,17 +67,17 @@ async def _candidates(catalog: Catalog, ref: str) -> Sequence[FoundVectorDatabas
 
 
 async def look_at(catalog: Catalog, resource: Resource) -> FoundVectorDatabase:
-    """A vector database with its status."""
+    """A vector database with its status, read again if it has just become ready."""
     document = model.document_of(resource)
-    owner = resource.fields.get(model.OWNER, "")
-    status: Status = "ready"
-    if document.operation_id != owner:
-        operation = await catalog.get(OPERATION, owner)
-        is_over = (
-            operation is None
-            or msgspec.json.decode(operation.document, type=OperationDocument).state.is_terminal
-        )
-        status = "failed" if is_over else "building"
+    stand = await stand_of(catalog, resource, document.operation_id)
+    if stand == "changed":
+        # It is built once: a second look finds it ready, or gone.
+        resource = await catalog.get(model.VECTOR_DATABASE, resource.id) or resource
+        document = model.document_of(resource)
+        stand = await stand_of(catalog, resource, document.operation_id)
+    status: Status = "failed"
+    if stand in {"settled", "under_way"}:
+        status = "ready" if stand == "settled" else "building"
     return FoundVectorDatabase(resource=resource, document=document, status=status)
 
 

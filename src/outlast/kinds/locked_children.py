@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -12,25 +13,43 @@ from outlast.executors.calls import CallFailed, Sandbox
 from outlast.executors.launching import Launcher
 from outlast.operations.errors import Fatal, Retry
 from outlast.operations.kind import Context
-from outlast.resources.vector_databases.calls import MEMORY_BYTES
+from outlast.operations.progress import Report
 
 _SECONDS_MIN: Final = 120.0
-_BYTES_PER_SECOND: Final = 500_000
-_FAILURES: Final = ("invalid_file", "result_too_large", "no_documents")
+_BYTES_PER_SECOND: Final = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What is read in locked children, as the caller is told of what goes wrong with it.
+
+    `failures` are codes of theirs that are the caller's to mend; `died` is the code of a child that
+    died of something else.
+    """
+
+    what: str
+    failures: Sequence[str]
+    died: str
+    memory_bytes: int
 
 
 class LockedChildren:
     """Makes calls, each in a locked child of its own, until it is closed."""
 
-    def __init__(self, launcher: Launcher, preload: Sequence[str]) -> None:
+    def __init__(self, launcher: Launcher, reading: Reading, preload: Sequence[str]) -> None:
         self._sandbox = Sandbox(launcher)
+        self._reading = reading
         self._preload = tuple(preload)
 
     @contextlib.asynccontextmanager
     async def call(
-        self, target: str, arguments: object, inputs: Mapping[str, Path]
+        self,
+        target: str,
+        arguments: object,
+        inputs: Mapping[str, Path],
+        heard: Callable[[Report], None] | None = None,
     ) -> AsyncIterator[tuple[Any, Path]]:
-        """A call: its answer, and the folder with what it left.
+        """A call: its answer, and the folder with what it left. `heard` is told how far it is.
 
         Raises Fatal for what the caller can mend, Retry where the child died of something else.
         """
@@ -41,17 +60,18 @@ class LockedChildren:
                 msgspec.json.encode(arguments),
                 inputs=inputs,
                 timeout_seconds=_SECONDS_MIN + size / _BYTES_PER_SECOND,
-                memory_bytes=MEMORY_BYTES,
+                memory_bytes=self._reading.memory_bytes,
                 preload=self._preload,
+                heard=heard,
             ) as called:
                 yield called.answer, called.folder
         except CallFailed as error:
-            _fail(error)
+            _fail(error, self._reading)
 
 
 @contextlib.asynccontextmanager
 async def locked_children(
-    context: Context, *, allow_unsandboxed: bool, preload: Sequence[str] = ()
+    context: Context, reading: Reading, *, allow_unsandboxed: bool, preload: Sequence[str] = ()
 ) -> AsyncIterator[LockedChildren]:
     """Locked children below this attempt; they end with the context."""
     launcher = Launcher(
@@ -59,18 +79,18 @@ async def locked_children(
     )
     await launcher.open()
     try:
-        yield LockedChildren(launcher, preload)
+        yield LockedChildren(launcher, reading, preload)
     finally:
         await launcher.close()
 
 
-def _fail(error: CallFailed) -> NoReturn:
-    code = error.failure.code
+def _fail(error: CallFailed, reading: Reading) -> NoReturn:
+    code, what = error.failure.code, reading.what
     if code == "out_of_memory":
-        raise Fatal(code, "the documents need more memory than their reader is given") from error
+        raise Fatal(code, f"{what} need more memory than their reader is given") from error
     if code == "call_timed_out":
-        raise Fatal("result_too_large", "the documents take too long to read") from error
-    if code in _FAILURES:
+        raise Fatal("result_too_large", f"{what} take too long to read") from error
+    if code in reading.failures:
         raise Fatal(code, error.failure.message) from error
     # It may have been killed from outside. Files that kill it again and again end it all the same.
-    raise Retry(code="reader_failed", message=f"the reader died: {error.message}") from error
+    raise Retry(code=reading.died, message=f"the reader died: {error.message}") from error
