@@ -19,6 +19,7 @@ from live_server import LiveServer
 from postgres_server import new_database_now
 
 HERE = Path(__file__).parent
+RAY_FOLDER = Path("/tmp/ray")
 LEASE_SECONDS = 6
 SETTINGS = f"""
 data_is_shared = true
@@ -68,6 +69,8 @@ class RayNodes:
         from ray.cluster_utils import Cluster  # noqa: PLC0415  not before the namespace is sure
 
         head = {"num_cpus": 0, "node_ip_address": "127.0.0.1", "include_dashboard": False}
+        # The cluster's own folder is elsewhere, but where it can be found is written down there.
+        RAY_FOLDER.mkdir(exist_ok=True)
         self._cluster = Cluster(
             initialize_head=True, head_node_args={**head, "temp_dir": str(folder)}
         )
