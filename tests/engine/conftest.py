@@ -1,8 +1,8 @@
 import pytest
 from installation import QUICK, Installation
+from postgres_server import pytest_sessionfinish  # noqa: F401  a hook, known by its name
 
 from outlast.store.sqlite import SqliteStore
-from postgres_server import pytest_sessionfinish  # noqa: F401  a hook, known by its name
 
 
 @pytest.fixture
