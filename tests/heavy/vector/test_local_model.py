@@ -50,7 +50,7 @@ async def test_a_local_model_embeds_in_locked_children_and_finds_what_was_meant(
         operation = await lake.submit("build_vector_database", name="facts", dataset="facts")
         await lake.work()
         await checkpointed(lake, operation)
-        assert kill_handlers()
+        assert kill_handlers(lake.foundation.folder.work)
         ended = await lake.ended(operation, 80)
         assert (ended.state, ended.attempt) == ("succeeded", 2), ended.failure
         assert json.loads(ended.result)["dimensions"] == 384

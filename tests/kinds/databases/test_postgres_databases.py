@@ -235,7 +235,7 @@ async def test_a_kill_between_the_database_and_its_record_costs_nothing(lake, ad
             await proxy.held.wait()
         # The server has the database, its role could connect, and nothing here knows of it.
         assert await left(admin, operation.resource_id) == ["database", "role"]
-        assert kill_handlers() == 1
+        assert kill_handlers(lake.foundation.folder.work) == 1
         ended = await lake.ended(operation)
         assert (ended.state, ended.attempt) == ("succeeded", 2), ended.failure
         shown = await lake.databases.credentials(OPERATOR, "sales")

@@ -24,7 +24,7 @@ async def test_killed_again_and_again_it_embeds_nothing_twice_that_it_has_counte
     await lake.work()
     for kill in range(1, KILLS + 1):
         await embedded_at_least(lake, operation, 64 * kill)
-        assert kill_handlers() == 1
+        assert kill_handlers(lake.foundation.folder.work) == 1
     ended = await lake.ended(operation, 60)
     assert (ended.state, ended.attempt) == ("succeeded", KILLS + 1), ended.failure
     assert set(embedder.embedded) == {row["document"] for row in rows}
