@@ -1,46 +1,25 @@
 """Garbage collection: files of databases that no document names any more."""
 
-import asyncio
 from collections.abc import Callable
-from typing import Final
 
-from outlast.engine.access import SYSTEM_TENANT
-from outlast.operations.model import SECOND
+from outlast.resources.collecting import OwnedObjectsCollector
 from outlast.resources.databases import model
 from outlast.resources.objects import ObjectStore
-from outlast.resources.walking import walk_resources
 from outlast.store.port import CatalogStore
 
-_DAY: Final = 86_400 * SECOND
 
-
-class DatabaseCollector:
-    """Collects what no database names. Any process may run it, and any number at once.
-
-    An object goes only when its database does not name it and it is a day old: whoever replaces a
-    file stores the new one before the document names it, and touches the old one.
-    """
+class DatabaseCollector(OwnedObjectsCollector):
+    """Collects the files that no database names."""
 
     def __init__(
         self, catalog: CatalogStore, objects: ObjectStore, *, now: Callable[[], int]
     ) -> None:
-        self._catalog = catalog
-        self._objects = objects
-        self._now = now
-
-    async def collect(self) -> int:
-        """One round over all tenants; how many objects went."""
-        gone, before = 0, self._now() - _DAY
-        async for tenant in walk_resources(self._catalog, SYSTEM_TENANT, "tenant"):
-            async for info in self._objects.walk(model.databases_prefix(tenant.id)):
-                if info.modified_at >= before:
-                    continue
-                # Resources are read on this thread, and there may be many: others have their turn.
-                await asyncio.sleep(0)
-                if not await self._is_named(tenant.id, info.key):
-                    gone += await self._objects.delete(info.key, unless_modified_since=before)
-        return gone
-
-    async def _is_named(self, tenant: str, key: str) -> bool:
-        resource = await self._catalog.read(tenant, model.DATABASE, model.owner_of(key))
-        return resource is not None and model.database_document(resource).file == key
+        super().__init__(
+            catalog,
+            objects,
+            type_=model.DATABASE,
+            prefix_of=model.databases_prefix,
+            owner_of=model.owner_of,
+            named_by=lambda resource: (model.database_document(resource).file,),
+            now=now,
+        )
