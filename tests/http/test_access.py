@@ -207,7 +207,7 @@ async def test_a_submitter_may_not_touch_what_others_made(serving, things):
 async def test_no_token_and_a_wrong_one_look_the_same(serving, things):
     good = serving.texts[HOME, Role.ADMIN]
     wrong = [
-        None, "", "Bearer", "Bearer ", "Bearer x", f"Basic {good}", good, f"Bearer {good}x",
+        None, "", "Bearer", "Bearer ", "Bearer x", f"Basic:{good} x", good, f"Bearer {good}x",
         f"Bearer {good[:-1]}", "Bearer olt__", f"Bearer {good}, Bearer {good}", "Bearer é",
         f"Bearer olt_{things['token']}_x", "Bearer olt_" + "0" * 20 + "_x",
     ]  # fmt: skip
@@ -219,6 +219,18 @@ async def test_no_token_and_a_wrong_one_look_the_same(serving, things):
         assert answer.headers["www-authenticate"] == 'Bearer realm="outlast"'
         answers.append((answer.status_code, answer.text))
     assert set(answers) == {(401, answers[0][1])}
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "DPoP"])
+async def test_a_scheme_that_is_not_supported_is_named_whatever_stands_behind_it(serving, scheme):
+    good = serving.texts[HOME, Role.ADMIN]
+    for text in (good, "x"):
+        client = serving.client(None, Authorization=f"{scheme} {text}")
+        problem = problem_of(await client.get("/v1/operations"))
+        assert problem["status"] == 401
+        assert problem["detail"] == (
+            f"the scheme {scheme} is not supported: send Authorization: Bearer TOKEN"
+        )
 
 
 async def test_the_scheme_is_read_in_any_case(serving):

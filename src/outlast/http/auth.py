@@ -1,5 +1,6 @@
 """Who calls: bearer tokens, in the Authorization header alone."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,6 +11,8 @@ from outlast.operations.errors import Invalid, Unauthenticated
 
 TENANT_HEADER: Final = "Outlast-Tenant"
 BEARER: Final = frozenset({b"bearer"})
+
+_SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9-]{0,19}")
 
 
 async def authenticate(
@@ -23,8 +26,13 @@ async def authenticate(
     `schemes` are the words, in lower case, that may stand before the token. A root token must name
     the tenant, except on routes that cross tenants.
     """
-    scheme, _, text = headers.get(b"authorization", b"").partition(b" ")
+    scheme, space, text = headers.get(b"authorization", b"").partition(b" ")
     if scheme.lower() not in schemes:
+        # Without a space it may be a token, which no answer repeats.
+        if space and _SCHEME.fullmatch(scheme):
+            raise Unauthenticated(
+                f"the scheme {scheme.decode()} is not supported: send Authorization: Bearer TOKEN"
+            )
         raise Unauthenticated
     named = headers.get(b"outlast-tenant")
     principal = await tokens.authenticate(

@@ -20,6 +20,7 @@ COMMON_ERRORS: Final = ("headers_too_large", "internal_error", "invalid_request"
 TOKEN_ERRORS: Final = ("forbidden", "not_found", "unauthenticated", "unavailable")
 """What every route that needs a token can answer; not found is a tenant that root names."""
 
+_JSON: Final = "application/json"
 REF: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::path)?}")
 _PARAMETERS: Final = {
@@ -192,7 +193,7 @@ def _responses(route: Route, face: Face, schemas: Mapping[str, Any]) -> dict[str
         if type is not None:
             schema = _schema(type, schemas)
             response["content"] = {
-                media: {"schema": schema if media == "application/json" else {"type": "string"}}
+                media: {"schema": schema if media.startswith(_JSON) else {"type": "string"}}
                 for media in route.answer_media
             }
         responses[str(status)] = response

@@ -1,13 +1,12 @@
 """From the domain to the wire: every key is there, instants are RFC 3339."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from time import gmtime, strftime
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from outlast.operations.failure import Failure
+from outlast.operations.instants import show_instant
 from outlast.operations.model import SECOND, HistoryEvent, Operation
 from outlast.operations.progress import Progress, ResourceStatus, Summary
 from outlast.operations.states import State
@@ -123,19 +122,13 @@ encode: Final = msgspec.json.Encoder().encode
 """The bytes of a view."""
 
 
-def instant(at: int) -> str:
-    """An instant as it is written on the wire."""
-    return f"{_second(at // SECOND)}.{at % SECOND // 1000:03d}Z"
+instant: Final = show_instant
+"""An instant as it is written on the wire."""
 
 
 def instant_or_none(at: int | None) -> str | None:
     """An instant as it is written on the wire, if there is one."""
-    return None if at is None else f"{_second(at // SECOND)}.{at % SECOND // 1000:03d}Z"
-
-
-@lru_cache(maxsize=8192)
-def _second(at: int) -> str:
-    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(at))
+    return None if at is None else show_instant(at)
 
 
 def view(operation: Operation, *, is_full: bool = True) -> OperationView:
