@@ -12,11 +12,11 @@ from outlast.http.paging import page_position, page_token
 from outlast.http.parsing import parse_integer, read_json
 from outlast.http.rendering import Instant, encode, instant
 from outlast.http.routing import Answer, Call, Parameter, Route
+from outlast.resources.vector_databases.filtering import Scalar
 from outlast.resources.vector_databases.library import HITS_MAX, TEXT_CHARS_MAX, VectorDatabases
 from outlast.resources.vector_databases.model import (
     Chunking,
     Hit,
-    Scalar,
     Status,
     VectorDatabase,
 )

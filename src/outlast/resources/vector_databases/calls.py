@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from outlast.resources.vector_databases.model import Scalar
+from outlast.resources.vector_databases.filtering import Every, Where
 
 MODULE: Final = "outlast.resources.vector_databases.locked"
 SEARCH: Final = f"{MODULE}:search"
@@ -19,17 +19,21 @@ VECTORS: Final = "vectors"
 
 
 class SearchArguments(msgspec.Struct, frozen=True, kw_only=True):
-    """What to look for in the chunks: near a `vector`, or near the vector of a `text`.
+    """What to look for in the chunks: near each of some `vectors`, or near those of `texts`.
 
-    `text` is embedded by the local `model`. `filters` are what the fields of a chunk must be.
+    Texts are embedded by the local `model`. `relevance` below 1 prefers chunks that differ from
+    those already taken; 0 looks at nothing else. `with_neighbours` adds the chunks right before and
+    after each that was found, in the same document.
     """
 
     limit: int
-    vector: tuple[float, ...] | None = None
-    text: str | None = None
+    vectors: tuple[tuple[float, ...], ...] = ()
+    texts: tuple[str, ...] = ()
     model: str | None = None
-    filters: dict[str, Scalar | list[Scalar]] = {}
+    where: Where = Every(of=())
     score_min: float | None = None
+    relevance: float = 1.0
+    with_neighbours: bool = False
 
 
 class EmbedArguments(msgspec.Struct, frozen=True, kw_only=True):

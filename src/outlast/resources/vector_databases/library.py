@@ -30,6 +30,7 @@ from outlast.resources.objects import ObjectStore
 from outlast.resources.spooling import disk_errors
 from outlast.resources.vector_databases import calls, local_models, model
 from outlast.resources.vector_databases.calls import SearchArguments
+from outlast.resources.vector_databases.filtering import Scalar, check_where, where_of
 from outlast.resources.vector_databases.finding import (
     FoundVectorDatabase,
     as_vector_database,
@@ -37,7 +38,7 @@ from outlast.resources.vector_databases.finding import (
     find_ready,
     look_at,
 )
-from outlast.resources.vector_databases.model import Hit, Scalar, VectorDatabase
+from outlast.resources.vector_databases.model import Hit, VectorDatabase
 from outlast.store.port import AuditEntry, Store
 
 PAGE_MAX: Final = 1000
@@ -50,7 +51,7 @@ Embed: TypeAlias = Callable[[Principal, str, str], Awaitable[Sequence[float]]]
 
 
 class _Answer(msgspec.Struct):
-    hits: list[Hit] = []
+    hits: list[list[Hit]] = []
     error: str | None = None
 
 
@@ -172,13 +173,10 @@ class VectorDatabases:
             raise Unavailable(local_models.NOT_INSTALLED)
         arguments = SearchArguments(
             limit=limit,
-            vector=vector,
-            text=text if document.is_local else None,
+            vectors=() if vector is None else (vector,),
+            texts=(text,) if document.is_local else (),
             model=document.embedding_model,
-            filters={
-                name: wanted if isinstance(wanted, str | int | float) else list(wanted)
-                for name, wanted in (filters or {}).items()
-            },
+            where=where_of(filters or {}),
             score_min=score_min,
         )
         return await self._search(found, arguments)
@@ -210,7 +208,8 @@ class VectorDatabases:
                 raise Unavailable("the search gave no answer that makes sense") from error
         if answer.error is not None:
             raise Conflict(answer.error)
-        return answer.hits
+        [hits] = answer.hits
+        return hits
 
     @contextlib.asynccontextmanager
     async def _staged(self, key: str) -> AsyncIterator[Path]:
@@ -246,4 +245,4 @@ def _check_search(text: str, limit: int, filters: Mapping[str, Scalar | Sequence
         raise InvalidSpec(
             f"a search is for 1 to {TEXT_CHARS_MAX} characters", field_errors={"text": "length"}
         )
-    model.check_filters(filters)
+    check_where(where_of(filters))

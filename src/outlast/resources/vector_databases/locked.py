@@ -3,6 +3,7 @@
 import outlast.resources.datasets.frugal  # noqa: F401  # isort: skip  it must come first
 
 import array
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -14,57 +15,58 @@ import pyarrow as pa
 from outlast.resources.datasets.tables import use_one_thread
 from outlast.resources.vector_databases import calls
 from outlast.resources.vector_databases.calls import EmbedArguments, SearchArguments
+from outlast.resources.vector_databases.conditions import condition_of
 from outlast.resources.vector_databases.local_models import embed_texts
-from outlast.resources.vector_databases.model import CHUNKS_FILE, Scalar
+from outlast.resources.vector_databases.model import CHUNKS_FILE
 
-_COLUMNS: Final = {"document": "document", "page": "page::VARCHAR"}
 _MEMORY_LIMIT: Final = "512MiB"
+_CANDIDATES_PER_HIT: Final = 4
+_COLUMNS: Final = "id, document, page, text, metadata, score"
 
 
 def search(arguments: bytes, workdir: Path) -> dict[str, Any]:
-    """The chunks nearest to a vector or a text, nearest first: {"hits"}, or {"error"}."""
+    """The chunks nearest to each vector or text, nearest first: {"hits"}, or {"error"}."""
     call = msgspec.json.decode(arguments, type=SearchArguments)
     use_one_thread()
-    vector = call.vector
-    if vector is None:
-        [packed] = embed_texts(call.model or "", [call.text or ""], is_query=True)
-        vector = tuple(array.array("f", packed))
+    vectors = call.vectors
+    if call.texts:
+        embedded = embed_texts(call.model or "", call.texts, is_query=True)
+        vectors = tuple(tuple(array.array("f", packed)) for packed in embedded)
     # Mapped, not read: only what a search touches comes from the disk.
     chunks = pa.ipc.open_file(pa.memory_map(str(workdir / CHUNKS_FILE))).read_all()
     dimensions = chunks.schema.field("vector").type.list_size
-    if dimensions != len(vector):
-        said = f"the model gave {len(vector)} dimensions; the vectors have {dimensions}"
+    given = {len(vector) for vector in vectors}
+    if given - {dimensions}:
+        said = f"the model gave {max(given)} dimensions; the vectors have {dimensions}"
         return {"error": said}
-    return {"hits": _nearest(chunks, call, vector)}
-
-
-def _nearest(
-    chunks: pa.Table, call: SearchArguments, vector: tuple[float, ...]
-) -> list[dict[str, Any]]:
-    """Every chunk is looked at: what is found is what is nearest."""
-    conditions, values = ["score >= ?"], [-2.0 if call.score_min is None else call.score_min]
-    for name, wanted in call.filters.items():
-        condition, texts = _condition(name, wanted)
-        conditions.append(condition)
-        values += texts
     settings: dict[str, Any] = {
         "threads": 1,
         "memory_limit": _MEMORY_LIMIT,
         "enable_external_access": False,
         "lock_configuration": True,
     }
-    query = f"""
-        SELECT id, document, page, text, metadata, score
-        FROM (
-            SELECT *, array_cosine_similarity(vector, ?::FLOAT[{len(vector)}]) AS score FROM chunks
-        )
-        WHERE {" AND ".join(conditions)}
-        ORDER BY score DESC, id
-        LIMIT ?
-    """  # noqa: S608  what is put in is a number and conditions of ours
     with closing(duckdb.connect(config=settings)) as connection:
         connection.register("chunks", chunks)
-        rows = connection.execute(query, [list(vector), *values, call.limit]).fetchall()
+        return {"hits": [_nearest(connection, call, vector) for vector in vectors]}
+
+
+def _nearest(
+    connection: duckdb.DuckDBPyConnection, call: SearchArguments, vector: Sequence[float]
+) -> list[dict[str, Any]]:
+    """Every chunk is looked at: what is found is what is nearest."""
+    condition, values = condition_of(call.where)
+    is_diverse = call.relevance < 1
+    limit = call.limit * (_CANDIDATES_PER_HIT if is_diverse else 1)
+    score_min = -2.0 if call.score_min is None else call.score_min
+    rows = connection.execute(
+        f"""{_scored(vector)} WHERE score >= ? AND {condition}
+            ORDER BY score DESC, id LIMIT ?""",
+        [list(vector), score_min, *values, limit],
+    ).fetchall()
+    if is_diverse:
+        rows = _diverse(connection, rows, call.relevance, call.limit)
+    if call.with_neighbours:
+        rows = _with_neighbours(connection, rows, vector)
     return [
         {
             "chunk": id,
@@ -78,19 +80,58 @@ def _nearest(
     ]
 
 
-def _condition(name: str, wanted: Scalar | list[Scalar]) -> tuple[str, list[Any]]:
-    values = wanted if isinstance(wanted, list) else [wanted]
-    texts = [_text(value) for value in values]
-    marks = ", ".join("?" for _ in texts)
-    if name in _COLUMNS:
-        return f"{_COLUMNS[name]} IN ({marks})", texts
-    pointer = "/" + name.replace("~", "~0").replace("/", "~1")
-    return f"json_extract_string(metadata, ?) IN ({marks})", [pointer, *texts]
+def _scored(vector: Sequence[float]) -> str:
+    return f"""
+        SELECT {_COLUMNS}
+        FROM (
+            SELECT *, array_cosine_similarity(vector, ?::FLOAT[{len(vector)}]) AS score FROM chunks
+        )
+    """  # noqa: S608  what is put in is a number and names of ours
 
 
-def _text(value: Scalar) -> str:
-    """A value as DuckDB writes it that was in JSON."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+def _diverse(
+    connection: duckdb.DuckDBPyConnection,
+    candidates: list[tuple[Any, ...]],
+    relevance: float,
+    limit: int,
+) -> list[tuple[Any, ...]]:
+    """Of the candidates, one after the other what is near, and unlike what was taken before."""
+    ids = [row[0] for row in candidates]
+    pairs = connection.execute(
+        """SELECT a.id, b.id, array_cosine_similarity(a.vector, b.vector)
+           FROM chunks a, chunks b WHERE list_contains(?, a.id) AND list_contains(?, b.id)""",
+        [ids, ids],
+    ).fetchall()
+    alike = {(one, other): score for one, other, score in pairs}
+    left, taken = list(candidates), list[tuple[Any, ...]]()
+    while left and len(taken) < limit:
+        best = max(
+            left,
+            key=lambda row: (
+                relevance * row[-1]
+                - (1 - relevance) * max((alike[row[0], one[0]] for one in taken), default=0.0)
+            ),
+        )
+        left.remove(best)
+        taken.append(best)
+    return taken
+
+
+def _with_neighbours(
+    connection: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]], vector: Sequence[float]
+) -> list[tuple[Any, ...]]:
+    """The rows, each followed by its neighbours that are not there yet."""
+    ids = sorted({row[0] + step for row in rows for step in (-1, 1)} - {row[0] for row in rows})
+    beside = connection.execute(
+        f"{_scored(vector)} WHERE list_contains(?, id)", [list(vector), ids]
+    ).fetchall()
+    found = {row[0]: row for row in beside}
+    shown: list[tuple[Any, ...]] = []
+    for row in rows:
+        near = [found.get(row[0] + step) for step in (-1, 1)]
+        own = [one for one in near if one is not None and one[1] == row[1] and one not in shown]
+        shown += [row, *own]
+    return shown
 
 
 def embed(arguments: bytes, workdir: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ it is the document's too, that operation builds the database, or has ended witho
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -25,14 +25,11 @@ CHUNKS_FILE: Final = "chunks.arrow"
 CHUNKS_MAX: Final = 200_000
 VECTORS_BYTES_MAX: Final = 512 * 1024 * 1024
 DIMENSIONS_MAX: Final = 8192
-FILTERS_MAX: Final = 16
-FILTER_VALUES_MAX: Final = 100
 _NAME_CHARS_MAX: Final = 255
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _REF_CHARS_SHOWN: Final = 130
 
 Status = Literal["building", "ready", "failed"]
-Scalar = str | int | float | bool
 
 
 class Chunking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -138,19 +135,6 @@ def check_name(name: str) -> str:
             field_errors={"name": "is not a name"},
         )
     return name
-
-
-def check_filters(filters: Mapping[str, Scalar | Sequence[Scalar]]) -> None:
-    """Raise InvalidSpec for more than a search can be asked to look at."""
-    if len(filters) > FILTERS_MAX:
-        raise InvalidSpec(f"a search has at most {FILTERS_MAX} filters")
-    for name, wanted in filters.items():
-        values = [wanted] if isinstance(wanted, str | int | float) else wanted
-        if not 1 <= len(values) <= FILTER_VALUES_MAX:
-            raise InvalidSpec(
-                f"filter {name[:64]!r} has 1 to {FILTER_VALUES_MAX} values",
-                field_errors={"filters": "range"},
-            )
 
 
 def reserve(id: str, document: VectorDatabaseDocument) -> CatalogWrite:
