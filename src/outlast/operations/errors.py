@@ -20,6 +20,7 @@ OutlastError
     RevisionMismatch   revision_mismatch
   LeaseLost            lease_lost           (never leaves the worker)
   BackendRefused       backend_refused
+  NotSupported         not_supported
   RateLimited          rate_limited
     TooManyPending     too_many_pending
   SecretMissing        secret_missing
@@ -177,6 +178,12 @@ class BackendRefused(OutlastError):
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
+
+
+class NotSupported(OutlastError):
+    """This server does not do that."""
+
+    code = "not_supported"
 
 
 class RateLimited(OutlastError):
