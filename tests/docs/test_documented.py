@@ -89,9 +89,9 @@ def test_every_setting_stands_in_the_operations_guide_with_its_default():
     assert documented_settings() == {name: shown(name, value) for name, value in all_settings()}
 
 
-@pytest.mark.parametrize("variable", settings._VARIABLES)
+@pytest.mark.parametrize("variable", settings.VARIABLES)
 def test_every_environment_variable_stands_beside_its_setting(variable):
-    name = settings._VARIABLES[variable]
+    name = settings.VARIABLES[variable]
     [row] = [r for r in rows(section("operations-guide", "Settings")) if r[0] == f"`{name}`"]
     assert f"`{variable}`" in " ".join(row)
 

@@ -5,6 +5,7 @@ the default. Nothing below the composition root reads the environment.
 """
 
 from outlast.settings.loading import (
+    VARIABLES,
     Settings,
     SettingsError,
     decode_settings,
@@ -28,6 +29,7 @@ from outlast.settings.tables import (
 )
 
 __all__ = [
+    "VARIABLES",
     "Backend",
     "ChatLog",
     "Databases",

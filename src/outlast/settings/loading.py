@@ -72,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("ray_address: it is only for the executor ray")
 
 
-_VARIABLES: Final = {
+VARIABLES: Final = {
     "OUTLAST_HOST": "host",
     "OUTLAST_PORT": "port",
     "OUTLAST_DATA": "data",
@@ -98,7 +98,7 @@ def load_settings(
 ) -> Settings:
     """The settings in force. A flag that is None was not given. Raises SettingsError."""
     merged: dict[str, Any] = _read_file(file) if file is not None else {}
-    for variable, name in _VARIABLES.items():
+    for variable, name in VARIABLES.items():
         if variable in environment:
             text = environment[variable]
             _merge(merged, name, text.split(",") if name in _LISTS else text)
