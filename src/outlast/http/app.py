@@ -4,9 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+from outlast.dialects.datarobot import DataRobot
 from outlast.dialects.gooddata import GoodData
 from outlast.dialects.nebius import Nebius
 from outlast.dialects.port import Dialect
+from outlast.http.datarobot import datarobot_routes
 from outlast.http.edge import Edge, Front, Mount
 from outlast.http.faces import NATIVE_FACE, DialectFace, Door
 from outlast.http.gooddata import gooddata_routes
@@ -46,11 +48,11 @@ class Site:
             below = f"/{dialect.name}"
             root = (self._settings.public_url or "").rstrip("/")
             url = root + ("/" if dialect.fixed_paths else below)
-            door = self._door(dialect.name, url)
+            door = self._door(dialect.name, url, root or None)
             mounts.append(Mount(path=below, door=door))
             mounts.extend(Mount(path=one, door=door, is_kept=True) for one in dialect.fixed_paths)
         hosts = {
-            host: self._door(profile.dialect, profile.public_url or "/")
+            host: self._door(profile.dialect, profile.public_url or "/", profile.public_url)
             for profile in self._settings.profiles.values()
             for host in profile.hosts
         }
@@ -59,12 +61,13 @@ class Site:
     def alone(self, profile: str) -> Edge:
         """The listener of a profile: one dialect, at its root."""
         wanted = self._settings.profiles[profile]
-        return self._edge(Front(root=self._door(wanted.dialect, wanted.public_url or "/")))
+        door = self._door(wanted.dialect, wanted.public_url or "/", wanted.public_url)
+        return self._edge(Front(root=door))
 
     def _edge(self, front: Front) -> Edge:
         return Edge(front, self._tokens, self._metrics)
 
-    def _door(self, name: str, url: str) -> Door:
+    def _door(self, name: str, url: str, public_url: str | None) -> Door:
         """A dialect's door whose document says that its paths begin at a URL."""
         dialect, routes = DIALECTS[name][0], self._routes[name]
         face = DialectFace(dialect)
@@ -79,7 +82,8 @@ class Site:
                 url=url,
             ),
         )
-        return Door(table=Table([*routes, document]), face=face, prefix=f"/{name}")
+        table = Table([*routes, document])
+        return Door(table=table, face=face, prefix=f"/{name}", public_url=public_url)
 
 
 def _gauges(parts: Parts) -> dict[str, tuple[str, Callable[[], float]]]:
@@ -98,7 +102,11 @@ def _gauges(parts: Parts) -> dict[str, tuple[str, Callable[[], float]]]:
 
 DIALECTS: Final[Mapping[str, tuple[Dialect, Callable[[Parts], Sequence[Route]]]]] = (
     MappingProxyType(
-        {"gooddata": (GoodData(), gooddata_routes), "nebius": (Nebius(), nebius_routes)}
+        {
+            "datarobot": (DataRobot(), datarobot_routes),
+            "gooddata": (GoodData(), gooddata_routes),
+            "nebius": (Nebius(), nebius_routes),
+        }
     )
 )
 """Every dialect by name, and what makes its routes."""

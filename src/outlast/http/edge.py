@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final
+from urllib.parse import quote
 
 from starlette.types import Receive, Scope, Send
 
@@ -15,6 +16,7 @@ from outlast.http.auth import authenticate
 from outlast.http.errors import ClientGone, Internal, MethodNotAllowed
 from outlast.http.faces import Door
 from outlast.http.metrics import Metrics
+from outlast.http.origins import origin_of
 from outlast.http.parsing import parse_headers, parse_query, parse_request_id
 from outlast.http.routing import Answer, Call, Route, Stream, Table
 from outlast.http.streaming import while_connected
@@ -161,8 +163,11 @@ class _Exchange:
                 params=params,
                 query=query,
                 principal_or_none=principal,
+                origin=self._origin(headers.get(b"host", b"")),
             )
             return await route.handle(call)
+        except _LacksSlash:
+            return self._with_slash()
         except OutlastError as error:
             if error.code == "lease_lost":
                 logger.exception("request %s failed", self._request_id)
@@ -176,9 +181,27 @@ class _Exchange:
     def _refuse(self, error: OutlastError) -> Answer:
         return self._door.face.refuse(error, self._request_id, self._route, self._params)
 
+    def _origin(self, host: bytes) -> str:
+        public_url = self._door.public_url
+        if public_url is not None:
+            return public_url.rstrip("/")
+        return origin_of(
+            host.decode("latin-1"),
+            self._scope.get("server"),
+            scheme=self._scope.get("scheme", "http"),
+            hosts=self._edge.front.hosts,
+        )
+
+    def _with_slash(self) -> Answer:
+        query = self._scope["query_string"]
+        location = quote(self._scope["path"] + "/").encode() + (b"?" + query if query else b"")
+        return Answer(status=308, headers=[(b"location", location)])
+
     def _find(self) -> tuple[Route, Mapping[str, str]]:
         found = self._door.table.match(self._path)
         if found is None:
+            if self._door.table.match(self._path + "/") is not None:
+                raise _LacksSlash
             raise NotFound("there is no such path; see /openapi.json")
         methods, params = found
         self._params = params
@@ -231,6 +254,10 @@ class _Exchange:
                 # Else who never reads would hold for ever what the stream holds.
                 raise ClientGone from None
         await self._send({"type": "http.response.body", "body": b""})
+
+
+class _LacksSlash(Exception):
+    """There is no such path, but one that ends with a slash."""
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -128,12 +128,14 @@ class DialectFace:
 class Door:
     """One wire format as it is served: its routes and its face.
 
-    `prefix` stands before its paths in the metrics, wherever it is mounted.
+    `prefix` stands before its paths in the metrics, wherever it is mounted. `public_url` is how
+    clients see its root, where the settings say so.
     """
 
     table: Table
     face: Face
     prefix: str = ""
+    public_url: str | None = None
 
 
 def to_answer(reply: Reply) -> Answer:

@@ -228,6 +228,7 @@ _DESCRIPTIONS: Final = {
     201: "Created",
     202: "Accepted: not ended yet",
     204: "Done, or nothing more to tell",
+    303: "Done: what it left behind is there",
     304: "Not changed",
 }
 _REQUEST_ID: Final = Parameter(

@@ -42,7 +42,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     `client` is the address that it came from. `path` is the one that the door knows, `root` what
     stands before it on this listener, such as /nebius. `query` holds every value of each name that
-    the route declares. Header names are lower-case.
+    the route declares. Header names are lower-case. `origin` is what stands before the paths of
+    the door's root in the URLs that its clients use.
     """
 
     receive: Receive
@@ -54,6 +55,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     params: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
     principal_or_none: Principal | None
+    origin: str = ""
 
     @property
     def principal(self) -> Principal:
@@ -61,6 +63,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         if self.principal_or_none is None:
             raise Unauthenticated
         return self.principal_or_none
+
+    def absolute(self, path: str) -> str:
+        """The URL of a path of the door, wherever on this listener the call came in."""
+        return self.origin + path
 
     def header(self, name: bytes) -> str | None:
         """A header's value as text, or None."""
