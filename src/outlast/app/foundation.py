@@ -28,7 +28,6 @@ from outlast.resources.databases.clearing import DatabaseClearer
 from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.collecting import Collector
-from outlast.resources.datasets.locked_calls import locked_child
 from outlast.resources.datasets.parser import Parser
 from outlast.resources.files import FileCollector, FilePublisher, Files
 from outlast.resources.keyring import KEY_VARIABLE, Keyring, make_key, read_keys
@@ -87,10 +86,8 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def warm_sandbox(self, stack: AsyncExitStack) -> Sandbox:
-        """Where the parser's children wait for calls; `stack` ends them."""
-        child = locked_child(_BODY_READERS)
-        sandbox = Sandbox(self.launcher, [child], warm=self.settings.warm_children)
-        sandbox.open()
+        """Where locked children wait for calls; `stack` ends them."""
+        sandbox = Sandbox(self.launcher, warm=self.settings.warm_children)
         stack.push_async_callback(sandbox.close)
         return sandbox
 

@@ -4,14 +4,12 @@ import importlib
 from contextlib import AsyncExitStack
 
 from outlast.app.foundation import Foundation
-from outlast.executors.calls import Sandbox
 from outlast.inference.embedding import RelayEmbedder
 from outlast.inference.relaying import Relay
 from outlast.inference.warm import WarmEndpoints
 from outlast.processes import keep_running
 from outlast.resources.chat_log import ChatLog, Journal, Redact, SegmentPublisher
 from outlast.resources.vector_databases import VectorDatabases
-from outlast.resources.vector_databases.library import searching_child
 from outlast.settings import Settings, SettingsError
 
 
@@ -71,16 +69,10 @@ def open_vector_databases(
     stack: AsyncExitStack, foundation: Foundation, relay: Relay
 ) -> VectorDatabases:
     """The vector databases of all tenants: to search them, models are asked."""
-    sandbox = Sandbox(
-        foundation.launcher, [searching_child()], warm=foundation.settings.warm_children
-    )
-    stack.push_async_callback(sandbox.close)
     return VectorDatabases(
         foundation.store,
         foundation.objects,
-        sandbox,
+        foundation.warm_sandbox(stack),
         RelayEmbedder(relay),
         spool=foundation.folder.spool,
-        # Most servers never search: nothing waits for it before the first time.
-        before_search=sandbox.open,
     )

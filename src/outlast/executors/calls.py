@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +45,11 @@ class SandboxedResult(msgspec.Struct, frozen=True, kw_only=True):
 class Sandbox:
     """Calls functions in locked children, each in one of its own.
 
-    Once it is open, `warm` children of each of some blueprints wait for calls.
+    After a call `warm` children wait for others of its like, until it is closed.
     """
 
-    def __init__(
-        self, launcher: Launcher, blueprints: Collection[Blueprint] = (), *, warm: int = 0
-    ) -> None:
-        self._children = WarmPool(launcher, set(blueprints), warm)
-
-    def open(self) -> None:
-        """Begin to make children ready, in the background."""
-        self._children.open()
+    def __init__(self, launcher: Launcher, *, warm: int = 0) -> None:
+        self._children = WarmPool(launcher, warm)
 
     @property
     def ready(self) -> int:

@@ -7,42 +7,46 @@ from typing import Final
 from outlast.executors.launching import Blueprint, Launcher
 from outlast.executors.ward import Ward
 
-_BACK_OFF_SECONDS: Final = (0.5, 1, 2, 5, 15, 60)
+_KEPT_SECONDS: Final = 600.0
+_SHELVES_MAX: Final = 16
 _STARTS_AT_ONCE: Final = 2
 
 logger = logging.getLogger(__name__)
 
 
 class WarmPool:
-    """Keeps `warm` children of each blueprint ready, or on the way. Each is handed out once.
+    """Keeps `warm` children ready of each blueprint that was asked for lately.
 
-    A child that dies while it waits is replaced. One that cannot be started is tried again later
-    and later, and meanwhile whoever asks for it starts one in the foreground and sees the error.
+    The first child of a blueprint is started when somebody asks for it, and others follow; each is
+    handed out once. When nobody has asked for ten minutes, those that wait are ended, and so are
+    those of the blueprint that nobody has asked for longest when there would be too many.
     """
 
-    def __init__(self, launcher: Launcher, blueprints: set[Blueprint], warm: int) -> None:
+    def __init__(
+        self, launcher: Launcher, warm: int, *, kept_seconds: float = _KEPT_SECONDS
+    ) -> None:
         self._launcher = launcher
         self._warm = warm
-        self._shelves = {blueprint: _Shelf() for blueprint in blueprints}
+        self._kept_seconds = kept_seconds
+        # The one asked for last is the last.
+        self._shelves: dict[Blueprint, _Shelf] = {}
         # To get ready must not starve what runs.
         self._starts = asyncio.Semaphore(_STARTS_AT_ONCE)
-        self._is_open = False
-
-    def open(self) -> None:
-        """Begin to make children ready, in the background."""
+        self._burials: set[asyncio.Task[None]] = set()
         self._is_open = True
-        for blueprint in self._shelves:
-            self._fill(blueprint)
 
     async def take(self, blueprint: Blueprint) -> Ward:
         """A child that is ready, and yours. Raises as `Launcher.launch`."""
-        shelf = self._shelves.get(blueprint) or _Shelf()
+        shelf = self._shelves.get(blueprint, _Shelf())
         for warming in shelf.waiting:
             if warming.has_begun:
                 shelf.waiting.remove(warming)
+                # The next one gets ready while this one does.
                 self._fill(blueprint)
                 return await warming.task
-        return await self._launcher.launch(blueprint)
+        ward = await self._launcher.launch(blueprint)
+        self._fill(blueprint)
+        return ward
 
     @property
     def ready(self) -> list[Ward]:
@@ -57,26 +61,28 @@ class WarmPool:
     async def close(self) -> None:
         """End every child that still waits."""
         self._is_open = False
-        for shelf in self._shelves.values():
-            if shelf.retry is not None:
-                shelf.retry.cancel()
-            while shelf.waiting:
-                task = shelf.waiting.pop().task
-                task.cancel()
-                await asyncio.wait([task])
-                if not task.cancelled() and task.exception() is None:
-                    await task.result().dispose()
+        for blueprint in tuple(self._shelves):
+            self._clear(blueprint)
+        await asyncio.gather(*self._burials)
 
     def _fill(self, blueprint: Blueprint) -> None:
-        shelf = self._shelves[blueprint]
-        shelf.retry = None
-        while self._is_open and len(shelf.waiting) < self._warm:
+        """Make children ready of a blueprint that was just asked for."""
+        if not self._is_open or not self._warm:
+            return
+        shelf = self._shelves[blueprint] = self._shelves.pop(blueprint, None) or _Shelf()
+        while len(shelf.waiting) < self._warm:
             warming = _Warming()
             warming.task = asyncio.create_task(self._start(blueprint, warming))
             shelf.waiting.append(warming)
             warming.task.add_done_callback(
                 lambda _, warming=warming: self._settle(blueprint, warming)  # type: ignore[misc]
             )
+        if shelf.expiry is not None:
+            shelf.expiry.cancel()
+        loop = asyncio.get_running_loop()
+        shelf.expiry = loop.call_later(self._kept_seconds, self._clear, blueprint)
+        if len(self._shelves) > _SHELVES_MAX:
+            self._clear(next(iter(self._shelves)))
 
     async def _start(self, blueprint: Blueprint, warming: "_Warming") -> Ward:
         async with self._starts:
@@ -84,26 +90,41 @@ class WarmPool:
             return await self._launcher.launch(blueprint)
 
     def _settle(self, blueprint: Blueprint, warming: "_Warming") -> None:
-        shelf = self._shelves[blueprint]
         if warming.is_ready:
-            shelf.failures = 0
-            warming.task.result().when_over(lambda: self._bury(blueprint, warming))
-        elif warming in shelf.waiting:
-            shelf.waiting.remove(warming)
+            warming.task.result().when_over(lambda: self._drop(blueprint, warming))
+        elif self._forget(blueprint, warming):
+            # Whoever asks next starts one in the foreground, and sees the error.
             logger.warning("no child of %s: %s", blueprint.modules, warming.task.exception())
-            delay = _BACK_OFF_SECONDS[min(shelf.failures, len(_BACK_OFF_SECONDS) - 1)]
-            shelf.failures += 1
-            if shelf.retry is None:
-                loop = asyncio.get_running_loop()
-                shelf.retry = loop.call_later(delay, self._fill, blueprint)
 
-    def _bury(self, blueprint: Blueprint, warming: "_Warming") -> None:
-        shelf = self._shelves[blueprint]
-        if warming in shelf.waiting:
-            shelf.waiting.remove(warming)
-            shelf.burials.add(burial := asyncio.create_task(warming.task.result().dispose()))
-            burial.add_done_callback(shelf.burials.discard)
-            self._fill(blueprint)
+    def _drop(self, blueprint: Blueprint, warming: "_Warming") -> None:
+        """Bury a child that died while it waited."""
+        if self._forget(blueprint, warming):
+            self._bury(warming)
+
+    def _forget(self, blueprint: Blueprint, warming: "_Warming") -> bool:
+        shelf = self._shelves.get(blueprint)
+        if shelf is None or warming not in shelf.waiting:
+            return False
+        shelf.waiting.remove(warming)
+        return True
+
+    def _clear(self, blueprint: Blueprint) -> None:
+        shelf = self._shelves.pop(blueprint)
+        if shelf.expiry is not None:
+            shelf.expiry.cancel()
+        while shelf.waiting:
+            self._bury(shelf.waiting.pop())
+
+    def _bury(self, warming: "_Warming") -> None:
+        self._burials.add(burial := asyncio.create_task(_end(warming.task)))
+        burial.add_done_callback(self._burials.discard)
+
+
+async def _end(task: asyncio.Task[Ward]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and task.exception() is None:
+        await task.result().dispose()
 
 
 class _Warming:
@@ -126,6 +147,4 @@ class _Shelf:
 
     def __init__(self) -> None:
         self.waiting: list[_Warming] = []
-        self.burials: set[asyncio.Task[None]] = set()
-        self.failures = 0
-        self.retry: asyncio.TimerHandle | None = None
+        self.expiry: asyncio.TimerHandle | None = None

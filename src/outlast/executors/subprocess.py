@@ -41,8 +41,8 @@ _DRAIN_SECONDS: Final = 10.0
 class SubprocessExecutor:
     """Runs each attempt in a process of its own.
 
-    `blueprints` says what a child of which kind must be. `warm` children wait ready for each set of
-    kinds that can share them; each holds its modules in memory while it waits.
+    `blueprints` says what a child of which kind must be. Once a kind was needed, `warm` children
+    wait ready for it and those that can share them; each holds its modules in memory meanwhile.
     """
 
     def __init__(
@@ -58,13 +58,12 @@ class SubprocessExecutor:
         self._limits = limits or Limits()
         self._clock = clock
         self._blueprints = blueprints
-        self._pool = WarmPool(launcher, set(blueprints.values()), warm)
+        self._pool = WarmPool(launcher, warm)
         self._running: set[SubprocessAttempt] = set()
 
     async def open(self) -> None:
-        """Become who inherits from killed guards, and begin to make children ready."""
+        """Become who inherits from killed guards."""
         become_subreaper()
-        self._pool.open()
 
     async def start(self, assignment: Assignment, sink: Sink) -> Running:
         """Hand an attempt to a child."""

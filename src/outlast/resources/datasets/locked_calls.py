@@ -10,9 +10,8 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from outlast.executors.calls import CallFailed
-from outlast.executors.launching import Blueprint
 from outlast.operations.errors import Invalid, InvalidSpec, TooLarge, Unavailable
-from outlast.resources.datasets import calls, model
+from outlast.resources.datasets import model
 from outlast.resources.datasets.declaration import Declaration
 from outlast.resources.datasets.model import Manifest
 
@@ -72,16 +71,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     message: str = ""
     field_errors: dict[str, str] = {}
-
-
-def locked_child(readers: Sequence[str] = ()) -> Blueprint:
-    """What each call with these readers is made in: some may wait for calls."""
-    return Blueprint(
-        modules=(calls.MODULE,),
-        preload=tuple(readers),
-        sandboxed=True,
-        memory_bytes=MEMORY_BYTES,
-    )
 
 
 class LockedCalls:

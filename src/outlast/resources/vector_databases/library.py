@@ -16,7 +16,6 @@ import msgspec
 from outlast.engine.access import Principal, Verb
 from outlast.engine.preparing import TenantCatalog
 from outlast.executors.calls import CallFailed
-from outlast.executors.launching import Blueprint
 from outlast.operations.errors import (
     Conflict,
     InvalidSpec,
@@ -70,16 +69,13 @@ class VectorDatabases:
         embed: Embed,
         *,
         spool: Path,
-        before_search: Callable[[], object] = lambda: None,
     ) -> None:
-        """`before_search` is called again and again: what searches need may be made ready then."""
         self._catalog = store.catalog
         self._operations = store.operations
         self._objects = objects
         self._sandbox = sandbox
         self._embed = embed
         self._spool = spool
-        self._before_search = before_search
 
     async def find(
         self,
@@ -163,7 +159,6 @@ class VectorDatabases:
         """
         principal.require(Verb.SUBMIT)
         _check_search(text, limit, filters or {})
-        self._before_search()
         found = await find_ready(TenantCatalog(self._catalog, principal.tenant), ref)
         document = found.document
         vector: tuple[float, ...] | None = None
@@ -226,16 +221,6 @@ class VectorDatabases:
             yield fetched
         finally:
             await asyncio.to_thread(fetched.unlink, missing_ok=True)
-
-
-def searching_child() -> Blueprint:
-    """What each search is made in: some may wait for searches."""
-    return Blueprint(
-        modules=(calls.MODULE,),
-        preload=local_models.preload(),
-        sandboxed=True,
-        memory_bytes=calls.MEMORY_BYTES,
-    )
 
 
 def _check_search(text: str, limit: int, filters: Mapping[str, Scalar | Sequence[Scalar]]) -> None:
