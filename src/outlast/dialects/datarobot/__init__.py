@@ -8,11 +8,11 @@ import msgspec
 
 from outlast.dialects.datarobot import errors
 from outlast.dialects.datarobot.ids import show_id
-from outlast.operations.instants import read_instant
 from outlast.dialects.datarobot.status import StatusResponse, status_on_wire, target_of
 from outlast.dialects.datarobot.words import FINAL_STATUSES, PLATFORM, STATES, STATUSES, TARGETS
 from outlast.dialects.port import Reading, Refusal, Reply
 from outlast.operations import ids
+from outlast.operations.instants import read_instant
 from outlast.operations.model import Operation
 from outlast.operations.states import State
 

@@ -41,10 +41,10 @@ from outlast.http.gooddata.operations import (
     BASE,
     OPERATION_ID,
     accept,
-    renaming,
 )
 from outlast.http.parsing import read_empty, read_json
 from outlast.http.parts import Parts
+from outlast.http.renaming import renaming
 from outlast.http.routing import Answer, Call, Route
 from outlast.operations.errors import NotFound
 from outlast.resources.databases.library import Databases

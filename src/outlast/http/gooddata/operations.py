@@ -1,8 +1,6 @@
 """The status poll, and how whatever takes its time is accepted."""
 
-import contextlib
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from outlast.dialects.gooddata import encode
@@ -13,11 +11,12 @@ from outlast.engine import Engine, Wish
 from outlast.engine.access import Verb
 from outlast.http.parsing import parse_traceparent
 from outlast.http.parts import Parts
+from outlast.http.renaming import renaming
 from outlast.http.routing import Answer, Call, Header, Parameter, Route
 from outlast.http.submitting import SUBMIT_ERRORS
 from outlast.operations import ids
 from outlast.operations.documents import canonical
-from outlast.operations.errors import NotFound, OutlastError
+from outlast.operations.errors import NotFound
 
 BASE: Final = "/api/v1/ailake"
 ACCEPT_ERRORS: Final = tuple(code for code in SUBMIT_ERRORS if code != "idempotency_mismatch")
@@ -91,16 +90,3 @@ async def accept(
         location = f"{call.root}{BASE}/operations/{id}"
         headers.append((b"operation-location", location.encode()))
     return Answer(status=202, body=b"{}", headers=headers)
-
-
-@contextlib.contextmanager
-def renaming(wire_path: Callable[[str], str]) -> Iterator[None]:
-    """What is complained of are the fields of the request, in place of those of the spec."""
-    try:
-        yield
-    except OutlastError as error:
-        for path in error.field_errors:
-            if re.match(rf"{re.escape(path)}\b", error.message):
-                error.message = wire_path(path) + error.message.removeprefix(path)
-        error.field_errors = {wire_path(path): why for path, why in error.field_errors.items()}
-        raise
