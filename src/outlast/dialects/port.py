@@ -36,7 +36,8 @@ class FieldFault(msgspec.Struct, frozen=True, kw_only=True):
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """A request that was not done, and why. `status` is what the native API would answer.
 
-    `place` is the part of the request that is meant where no field is named.
+    `place` is the part of the request that is meant where no field is named; `retry_after` is after
+    how many seconds to ask again, where that is known.
     """
 
     code: str
@@ -45,6 +46,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
     place: Place = "body"
     faults: Sequence[FieldFault] = ()
+    retry_after: int | None = None
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,12 +6,14 @@ from typing import Final
 
 from outlast.dialects.datarobot import DataRobot
 from outlast.dialects.gooddata import GoodData
+from outlast.dialects.lakesail import LakeSail
 from outlast.dialects.nebius import Nebius
 from outlast.dialects.port import Dialect
 from outlast.http.datarobot import datarobot_routes
 from outlast.http.edge import Edge, Front, Mount
 from outlast.http.faces import NATIVE_FACE, DialectFace, Door
 from outlast.http.gooddata import gooddata_routes
+from outlast.http.lakesail import lakesail_routes
 from outlast.http.metrics import Metrics
 from outlast.http.native import native_routes
 from outlast.http.nebius import nebius_routes
@@ -105,6 +107,7 @@ DIALECTS: Final[Mapping[str, tuple[Dialect, Callable[[Parts], Sequence[Route]]]]
         {
             "datarobot": (DataRobot(), datarobot_routes),
             "gooddata": (GoodData(), gooddata_routes),
+            "lakesail": (LakeSail(), lakesail_routes),
             "nebius": (Nebius(), nebius_routes),
         }
     )

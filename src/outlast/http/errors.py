@@ -69,13 +69,13 @@ TITLES: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 
-_RETRY_AFTER: Final[Mapping[str, bytes]] = MappingProxyType(
+_RETRY_AFTER: Final[Mapping[str, int]] = MappingProxyType(
     {
-        "prepare_timed_out": b"5",
-        "rate_limited": b"1",
-        "store_full": b"30",
-        "too_many_pending": b"5",
-        "unavailable": b"1",
+        "prepare_timed_out": 5,
+        "rate_limited": 1,
+        "store_full": 30,
+        "too_many_pending": 5,
+        "unavailable": 1,
     }
 )
 
@@ -175,9 +175,15 @@ def error_headers(error: OutlastError) -> list[Header]:
         headers.append((b"www-authenticate", b'Bearer realm="outlast"'))
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", error.allowed.encode()))
-    if error.code in _RETRY_AFTER:
-        headers.append((b"retry-after", _RETRY_AFTER[error.code]))
+    seconds = retry_after_of(error)
+    if seconds is not None:
+        headers.append((b"retry-after", b"%d" % seconds))
     return headers
+
+
+def retry_after_of(error: OutlastError) -> int | None:
+    """After how many seconds to ask again, or None where that is not known."""
+    return _RETRY_AFTER.get(error.code)
 
 
 _encoder: Final = msgspec.json.Encoder(enc_hook=str)

@@ -7,7 +7,14 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from outlast.dialects.port import Dialect, FieldFault, Place, Refusal, Reply
-from outlast.http.errors import Problem, error_headers, known_error, problem_answer, status_of
+from outlast.http.errors import (
+    Problem,
+    error_headers,
+    known_error,
+    problem_answer,
+    retry_after_of,
+    status_of,
+)
 from outlast.http.routing import Answer, Route, Table
 from outlast.operations.errors import OutlastError
 
@@ -106,6 +113,7 @@ class DialectFace:
                 FieldFault(place=_place(path, route, params), path=path, reason=reason)
                 for path, reason in error.field_errors.items()
             ),
+            retry_after=retry_after_of(error),
         )
         answer = to_answer(self._dialect.render_refusal(refusal))
         own = {name for name, _ in answer.headers}

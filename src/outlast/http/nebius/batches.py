@@ -20,7 +20,7 @@ from outlast.dialects.nebius.ids import read_id
 from outlast.engine import Principal, Wish
 from outlast.engine.access import Verb
 from outlast.engine.preparing import TenantCatalog
-from outlast.http.nebius.cancelling import cancel_operation
+from outlast.http.cancelling import cancel_operation
 from outlast.http.parsing import parse_integer, parse_traceparent, read_json
 from outlast.http.parts import Parts
 from outlast.http.rendering import encode

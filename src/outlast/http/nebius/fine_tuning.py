@@ -27,7 +27,7 @@ from outlast.dialects.nebius.tuning_history import (
 )
 from outlast.engine import Wish
 from outlast.engine.access import Principal, Verb
-from outlast.http.nebius.cancelling import cancel_operation
+from outlast.http.cancelling import cancel_operation
 from outlast.http.parsing import parse_integer, parse_traceparent, read_json
 from outlast.http.parts import Parts
 from outlast.http.rendering import encode

@@ -22,7 +22,7 @@ from outlast.dialects.nebius.tuning_history import JobCheckpointList
 from outlast.dialects.nebius.words import TYPES, OperationType
 from outlast.engine import Wish
 from outlast.engine.access import Verb
-from outlast.http.nebius.cancelling import cancel_operation
+from outlast.http.cancelling import cancel_operation
 from outlast.http.nebius.fine_tuning import CHECKPOINT_PAGE, find_checkpoints
 from outlast.http.parsing import (
     parse_instant,

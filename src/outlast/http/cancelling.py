@@ -1,4 +1,4 @@
-"""Cancelling an operation, as every list of operations in this dialect does it."""
+"""Cancelling an operation, as the dialects do it."""
 
 from outlast.engine import Engine
 from outlast.http.parsing import read_body
