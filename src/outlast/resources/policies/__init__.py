@@ -1,0 +1,1 @@
+"""Policies: what evidence is held to."""
