@@ -1,0 +1,1 @@
+"""Evidence: what is known of software, brought by callers and evaluated by policies."""

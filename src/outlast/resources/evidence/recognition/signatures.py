@@ -1,0 +1,105 @@
+"""Signatures of envelopes, held to the public keys that the installation trusts."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
+from outlast.resources.evidence.recognition.found import BadEvidence, Signature
+
+SIGNATURES_MAX: Final = 20
+_KEY_BITS_MIN: Final = 2048
+_CURVE_BITS: Final = {256: hashes.SHA256(), 384: hashes.SHA384(), 521: hashes.SHA512()}
+_KEY_ID_CHARS_MAX: Final = 200
+
+PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
+
+class WrongKeyError(ValueError):
+    """This is not a public key that signatures can be held to."""
+
+
+class _Signed(msgspec.Struct):
+    sig: str
+    keyid: str | None = None
+
+
+def read_key(pem: str) -> PublicKey:
+    """A public key from its PEM text. Raises WrongKeyError."""
+    if "PRIVATE KEY" in pem:
+        raise WrongKeyError("it is a private key: only public ones are needed here")
+    try:
+        key = serialization.load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise WrongKeyError("it is not the PEM text of a public key") from error
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size in _CURVE_BITS:
+        return key
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _KEY_BITS_MIN:
+        return key
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return key
+    message = f"it is not Ed25519, ECDSA on a NIST curve, or RSA with {_KEY_BITS_MIN} bits or more"
+    raise WrongKeyError(message)
+
+
+def check_signatures(
+    payload: bytes, payload_type: str, signatures: Sequence[Any], keys: Mapping[str, str]
+) -> list[Signature]:
+    """What is to be said of each signature of a DSSE envelope. Raises BadEvidence."""
+    if len(signatures) > SIGNATURES_MAX:
+        raise BadEvidence(f"an envelope has at most {SIGNATURES_MAX} signatures")
+    trusted = {name: read_key(pem) for name, pem in sorted(keys.items())}
+    signed = b"DSSEv1 %d %b %d %b" % (
+        *(len(payload_type.encode()), payload_type.encode()),
+        *(len(payload), payload),
+    )
+    return [_check(signature, signed, trusted) for signature in signatures]
+
+
+def decode_base64(text: str, what: str) -> bytes:
+    """Bytes from either of the two alphabets. Raises BadEvidence."""
+    try:
+        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadEvidence(f"{what} is not base64") from error
+
+
+def _check(signature: Any, signed: bytes, trusted: Mapping[str, PublicKey]) -> Signature:
+    try:
+        given = msgspec.convert(signature, _Signed)
+    except msgspec.ValidationError as error:
+        raise BadEvidence(f"a signature of the envelope is none: {error}") from error
+    key_id = (given.keyid or "")[:_KEY_ID_CHARS_MAX] or None
+    bytes_ = decode_base64(given.sig, "a signature of the envelope")
+    for name, key in trusted.items():
+        if _fits(key, bytes_, signed):
+            return Signature(key=name, key_id=key_id, verified=True)
+    reason = "it fits none of the configured keys" if trusted else "no keys are configured"
+    return Signature(key=None, key_id=key_id, verified=False, reason=reason)
+
+
+def _fits(key: PublicKey, signature: bytes, signed: bytes) -> bool:
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return _passes(lambda: key.verify(signature, signed))
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        scheme = ec.ECDSA(_CURVE_BITS[key.curve.key_size])
+        return _passes(lambda: key.verify(signature, signed, scheme))
+    hash_ = hashes.SHA256()
+    pss = padding.PSS(padding.MGF1(hash_), padding.PSS.AUTO)
+    return any(
+        _passes(lambda way=way: key.verify(signature, signed, way, hash_))
+        for way in (padding.PKCS1v15(), pss)
+    )
+
+
+def _passes(verify: Any) -> bool:
+    try:
+        verify()
+    except InvalidSignature:
+        return False
+    return True
