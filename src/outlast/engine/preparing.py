@@ -105,7 +105,7 @@ async def prepare_operation(
 
 def check_prepared(kind: Kind, prepared: Prepared) -> Prepared:
     """What `prepare` gave, if the kind may ask for it. Raises Unavailable: the kind is at fault."""
-    undeclared = sorted(prepared.secrets.keys() - set(kind.secrets))
+    undeclared = sorted(name for name in prepared.secrets if not _is_declared(name, kind.secrets))
     if undeclared:
         raise Unavailable(
             f"kind {kind.name} asks for secrets that it does not declare: {', '.join(undeclared)}"
@@ -114,6 +114,11 @@ def check_prepared(kind: Kind, prepared: Prepared) -> Prepared:
     if both:
         raise Unavailable(f"kind {kind.name} names inputs twice: {', '.join(both)}")
     return prepared
+
+
+def _is_declared(name: str, declared: Sequence[str]) -> bool:
+    family, slash, _ = name.partition("/")
+    return name in declared or (bool(slash) and f"{family}/*" in declared)
 
 
 def _concurrency_key(kind: Kind, spec: bytes) -> str | None:

@@ -14,7 +14,14 @@ from outlast.operations.progress import ResourceProgress
 from outlast.operations.retry import RetryPolicy
 from outlast.operations.states import State
 
-CONFIGURED_TYPES: Final = ("backend", "object_store", "installation", "service")
+CONFIGURED_TYPES: Final = (
+    "backend",
+    "object_store",
+    "installation",
+    "service",
+    "module",
+    "instance_types",
+)
 """The types of resources that come from the settings: nobody writes them."""
 
 OPERATION: Final = "operation"
@@ -199,7 +206,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     of JSON lines. `late_inputs` are objects that an attempt may turn out not to need: a handler
     that asks `context.files.get` for one by its file name is brought a copy. `secrets` are resolved
     by the worker alone: a name that the kind declares -> `backend:NAME` (the key of that backend)
-    or `sealed:ID` (a sealed secret of the tenant).
+    or `sealed:ID` (a sealed secret of the tenant). `files_prefix` is where the object store keeps
+    `context.files`, in place of a prefix of the operation's own: there they outlive it.
     `targets` are the ids of the datasets that the attempt may publish into, beside a temporary one
     of its own (None: any of the tenant's), and of the databases that it may change.
 
@@ -216,6 +224,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     exports: Mapping[str, Sequence[str]] = {}
     late_inputs: Mapping[str, str] = {}
     secrets: Mapping[str, str] = {}
+    files_prefix: str | None = None
     targets: Sequence[str] | None = None
     kind: str | None = None
     owner: str | None = None
@@ -248,7 +257,8 @@ class Kind:
 
     `sandboxed` runs the attempt without network and without sight of the server's data. `preload`
     names modules that its child imports before it is locked. `environment` names the variables
-    that the child may see. `cancel_grace_seconds` overrides the server's: how long a handler may
+    that the child may see. `secrets` names those that `prepare` may ask for; `NAME/*` is every one
+    that begins so. `cancel_grace_seconds` overrides the server's: how long a handler may
     take to stop before it is killed. `concurrency_key` is a text, or a function of the spec: at
     most one operation runs per tenant and key. `partial` turns the last checkpoint into what is
     published when the operation ends failed or cancelled: publications that name files of

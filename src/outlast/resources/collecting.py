@@ -1,7 +1,7 @@
 """Garbage collection: objects that were stored for a resource whose document does not name them."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Container
 from typing import Final
 
 from outlast.engine.access import SYSTEM_TENANT
@@ -30,7 +30,7 @@ class OwnedObjectsCollector:
         type_: str,
         prefix_of: Callable[[str], str],
         owner_of: Callable[[str], str],
-        named_by: Callable[[Resource], Collection[str | None]],
+        named_by: Callable[[Resource], Container[str | None]],
         now: Callable[[], int],
     ) -> None:
         self._catalog = catalog

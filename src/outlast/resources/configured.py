@@ -1,6 +1,8 @@
 """What the settings name, as resources that every tenant can read and nobody can write."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -10,10 +12,17 @@ from outlast.operations.kind import CONFIGURED_TYPES, OPERATION, Catalog, Catalo
 from outlast.operations.service import Service
 from outlast.resources.services.model import ServiceDocument
 from outlast.resources.shown_operations import ShownOperations
-from outlast.settings import Backend, Limits, ObjectStoreSettings, Settings
+from outlast.settings import (
+    Backend,
+    InstanceTypesSettings,
+    Limits,
+    NodeOverhead,
+    ObjectStoreSettings,
+    Settings,
+)
 from outlast.store.port import AuditEntry, CatalogStore, OperationStore, Store
 
-BACKEND, OBJECT_STORE, INSTALLATION, SERVICE = CONFIGURED_TYPES
+BACKEND, OBJECT_STORE, INSTALLATION, SERVICE, MODULE, INSTANCE_TYPES = CONFIGURED_TYPES
 
 
 class BackendDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +52,20 @@ class ObjectStoreDocument(msgspec.Struct, frozen=True, kw_only=True):
     is_own: bool = False
 
 
+class InfrastructureDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What deploys modules here: see `outlast.settings.Infrastructure`.
+
+    `program` is None where there is none; `is_needed`: this process is to have one.
+    """
+
+    program: str | None = None
+    provider_mirror: str | None = None
+    plugin_cache: str | None = None
+    registries: bool = False
+    parallelism: int = 10
+    is_needed: bool = False
+
+
 class InstallationDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What a kind may have to know of the installation. The one resource is called as its type.
 
@@ -56,6 +79,14 @@ class InstallationDocument(msgspec.Struct, frozen=True, kw_only=True):
     pipe_table_files: int = Limits().pipe_table_files
     pipe_table_bytes: int = Limits().pipe_table_bytes
     database_engine: Literal["duckdb", "postgresql"] = "duckdb"
+    infrastructure: InfrastructureDocument = InfrastructureDocument()
+
+
+class InstanceTypesDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the instance types of a provider are read from, and what its nodes hold beside."""
+
+    path: str | None
+    overhead: NodeOverhead
 
 
 async def find_installation(catalog: Catalog) -> InstallationDocument:
@@ -78,6 +109,7 @@ class ConfiguredCatalog:
         settings: Settings,
         operations: OperationStore | None = None,
         services: Sequence[Service] = (),
+        modules: Mapping[str, msgspec.Struct] = MappingProxyType({}),
     ) -> None:
         self._catalog = catalog
         self._operations = None if operations is None else ShownOperations(operations)
@@ -86,6 +118,8 @@ class ConfiguredCatalog:
             OBJECT_STORE: _resources(OBJECT_STORE, _store_documents(settings)),
             INSTALLATION: _resources(INSTALLATION, {INSTALLATION: _installation(settings)}),
             SERVICE: _service_resources(services),
+            MODULE: _resources(MODULE, modules),
+            INSTANCE_TYPES: _resources(INSTANCE_TYPES, _instance_types(settings)),
         }
 
     async def read(self, tenant: str, type: str, id_or_name: str) -> Resource | None:
@@ -136,9 +170,17 @@ class ConfiguredCatalog:
 class ConfiguredStore:
     """An open store whose catalog has the resources of the settings."""
 
-    def __init__(self, store: Store, settings: Settings, services: Sequence[Service] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        services: Sequence[Service] = (),
+        modules: Mapping[str, msgspec.Struct] = MappingProxyType({}),
+    ) -> None:
         self._store = store
-        self._catalog = ConfiguredCatalog(store.catalog, settings, store.operations, services)
+        self._catalog = ConfiguredCatalog(
+            store.catalog, settings, store.operations, services, modules
+        )
 
     @property
     def operations(self) -> OperationStore:
@@ -204,7 +246,33 @@ def _installation(settings: Settings) -> InstallationDocument:
         pipe_table_files=settings.limits.pipe_table_files,
         pipe_table_bytes=settings.limits.pipe_table_bytes,
         database_engine=settings.databases.engine,
+        infrastructure=_infrastructure(settings),
     )
+
+
+def _infrastructure(settings: Settings) -> InfrastructureDocument:
+    said = settings.infrastructure
+    return InfrastructureDocument(
+        program=_text(said.program),
+        provider_mirror=_text(said.provider_mirror),
+        plugin_cache=_text(said.plugin_cache),
+        registries=said.registries,
+        parallelism=said.parallelism,
+        is_needed=settings.workers > 0,
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
+
+
+def _instance_types(settings: Settings) -> dict[str, InstanceTypesDocument]:
+    return {
+        name: InstanceTypesDocument(
+            path=None if one.path is None else str(one.path), overhead=one.overhead
+        )
+        for name, one in ({"aws": InstanceTypesSettings()} | settings.instance_types).items()
+    }
 
 
 def _service_resources(services: Sequence[Service]) -> list[Resource]:

@@ -95,19 +95,26 @@ class _Lazily:
 
 
 class OperationFiles:
-    """Each operation's own prefix in the object store: it survives attempts and hosts."""
+    """The files of operations in the object store: they survive attempts and hosts.
+
+    Each operation has a prefix of its own, unless its kind names the `prefix` that it works on.
+    """
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
-    async def put(self, operation: Operation, name: str, source: Path) -> None:
+    async def put(
+        self, operation: Operation, name: str, source: Path, *, prefix: str | None = None
+    ) -> None:
         """Store a file's bytes under a name, replacing what was there. Raises Invalid."""
-        await self._objects.put_file(operation_file_key(operation.id, name), source)
+        await self._objects.put_file(_within(operation, prefix) + _checked(name), source)
 
-    async def get(self, operation: Operation, name: str, target: Path) -> bool:
+    async def get(
+        self, operation: Operation, name: str, target: Path, *, prefix: str | None = None
+    ) -> bool:
         """Write the named file's bytes to a path; False if there is none."""
         try:
-            await self._objects.fetch(operation_file_key(operation.id, name), target)
+            await self._objects.fetch(_within(operation, prefix) + _checked(name), target)
         except NotFound:
             return False
         return True
@@ -117,10 +124,10 @@ class OperationFiles:
         with disk_errors():
             await self._objects.fetch(key, target)
 
-    async def list(self, operation: Operation) -> Sequence[str]:
+    async def list(self, operation: Operation, *, prefix: str | None = None) -> Sequence[str]:
         """The names stored so far, sorted."""
-        prefix = _prefix(operation.id)
-        found = [info.key.removeprefix(prefix) async for info in self._objects.walk(prefix)]
+        within = _within(operation, prefix)
+        found = [info.key.removeprefix(within) async for info in self._objects.walk(within)]
         return sorted(found)
 
     async def inherit(self, operation: Operation) -> None:
@@ -164,6 +171,10 @@ class OperationFiles:
 def operation_file_key(operation_id: str, name: str) -> str:
     """Where the object store keeps a file of an operation. Raises Invalid."""
     return _prefix(operation_id) + _checked(name)
+
+
+def _within(operation: Operation, prefix: str | None) -> str:
+    return _prefix(operation.id) if prefix is None else prefix
 
 
 def _prefix(operation_id: str) -> str:

@@ -11,7 +11,10 @@ from outlast.settings.tables import (
     Backend,
     ChatLog,
     Databases,
+    Infrastructure,
+    InstanceTypesSettings,
     Limits,
+    ModuleSettings,
     ObjectStoreSettings,
     Outbound,
     Profile,
@@ -55,6 +58,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     objects: str | None = None
     databases: Databases = Databases()
     services: dict[str, ServiceSettings] = {}
+    modules: dict[str, ModuleSettings] = {}
+    infrastructure: Infrastructure = Infrastructure()
+    instance_types: dict[str, InstanceTypesSettings] = {}
     outbound: Outbound = Outbound()
     chat_log: ChatLog = ChatLog()
     sharing: Sharing = Sharing()
@@ -68,6 +74,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("database is a URL such as postgresql://USER@HOST/NAME")
         if self.objects is not None and self.objects not in self.object_stores:
             raise ValueError(f"objects: there is no [object_stores.{self.objects}]")
+        for name, one in self.instance_types.items():
+            if one.path is None and name != "aws":
+                raise ValueError(f"instance_types.{name}: it needs a path; aws alone is packaged")
         if self.ray_address is not None and self.executor != "ray":
             raise ValueError("ray_address: it is only for the executor ray")
 

@@ -45,6 +45,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     operations_days: float = 30
     temporary_datasets_days: float = 7
     audit_days: float = 365
+    tombstones_days: float = 7
     chat_log_days: float = 30
 
 
@@ -159,6 +160,75 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     commands: dict[str, str]
     description: str = ""
+
+
+class ModuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Terraform or OpenTofu module that callers may deploy. Table `[modules.NAME]`.
+
+    `path` is its folder on the server. `word`: what is made of it is called a stack, a network or a
+    cluster. `environment` names variables of the workers' environment that it may see.
+    """
+
+    path: Path
+    word: Literal["stack", "network", "cluster"] = "stack"
+    description: str = ""
+    environment: tuple[str, ...] = ()
+    timeout_seconds: float = 6 * 3600
+
+    def __post_init__(self) -> None:
+        if self.timeout_seconds <= 0:
+            raise ValueError("timeout_seconds is positive")
+
+
+class Infrastructure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What deploys modules. Table `[infrastructure]`.
+
+    `program` is `tofu` or `terraform`; else the first of both on the PATH of the process. Providers
+    come from the folder `provider_mirror`, and from their registries only where `registries` says
+    so; `plugin_cache` is a folder that keeps those. `parallelism`: so many resources at a time.
+    """
+
+    program: Path | None = None
+    provider_mirror: Path | None = None
+    plugin_cache: Path | None = None
+    registries: bool = False
+    parallelism: int = 10
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.parallelism <= 256:  # noqa: PLR2004  more than any provider likes
+            raise ValueError("parallelism must be from 1 to 256")
+
+
+class NodeOverhead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What nodes hold of the cluster's own. Table `[instance_types.NAME.overhead]`.
+
+    No provider publishes it: these are declared, and a start for those of your own cluster.
+    """
+
+    system_pods_per_node: int = 4
+    system_pods_per_system_node: int = 2
+    system_pods_fixed: int = 8
+    system_pods_per_node_margin: int = 2
+    system_pods_fixed_margin: int = 2
+    system_milli_cpu_per_node: int = 180
+    system_milli_cpu_fixed: int = 520
+    karpenter_milli_cpu_per_replica: int = 1000
+    karpenter_replicas: int = 2
+
+    def __post_init__(self) -> None:
+        if min(getattr(self, name) for name in NodeOverhead.__struct_fields__) < 0:
+            raise ValueError("an overhead is not negative")
+
+
+class InstanceTypesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The instance types of a provider. Table `[instance_types.NAME]`.
+
+    `path` is a file on the workers, such as `outlast instance-types convert` writes; without it
+    they are the packaged ones, of which there are those of `aws`.
+    """
+
+    path: Path | None = None
+    overhead: NodeOverhead = NodeOverhead()
 
 
 class Outbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

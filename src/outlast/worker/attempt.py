@@ -152,6 +152,7 @@ class Attempt:
         self._kind = made.runs
         self._settlement.of(made.runs, made.prepared)
         self._sink.late_inputs = made.prepared.late_inputs
+        self._sink.files_prefix = made.prepared.files_prefix
         return made.prepared
 
     async def _resolve(self, references: Mapping[str, str]) -> Mapping[str, str]:

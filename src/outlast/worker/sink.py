@@ -27,15 +27,19 @@ logger = logging.getLogger(__name__)
 
 
 class AttemptFiles(Protocol):
-    """The operation's own files in the object store."""
+    """The operation's own files in the object store, or those below a `prefix`."""
 
-    async def put(self, operation: Operation, name: str, source: Path) -> None:
+    async def put(
+        self, operation: Operation, name: str, source: Path, *, prefix: str | None = None
+    ) -> None:
         """Store a file's bytes under a name."""
 
-    async def get(self, operation: Operation, name: str, target: Path) -> bool:
+    async def get(
+        self, operation: Operation, name: str, target: Path, *, prefix: str | None = None
+    ) -> bool:
         """Write the named file's bytes to a path; False if there is none."""
 
-    async def list(self, operation: Operation) -> Sequence[str]:
+    async def list(self, operation: Operation, *, prefix: str | None = None) -> Sequence[str]:
         """The names stored so far, sorted."""
 
     async def bring(self, key: str, target: Path) -> None:
@@ -67,6 +71,7 @@ class AttemptSink:
         self.operation = operation
         self.concealer = Concealer()
         self.late_inputs: Mapping[str, str] = {}
+        self.files_prefix: str | None = None
         self._token = operation.lease.token
         self._store = store
         self._limits = limits
@@ -139,18 +144,19 @@ class AttemptSink:
 
     async def put_file(self, name: str, source: Path) -> None:
         """See operations.kind.Files."""
-        await self._own_files().put(self.operation, name, source)
+        await self._own_files().put(self.operation, name, source, prefix=self.files_prefix)
 
     async def get_file(self, name: str, target: Path) -> bool:
         """See operations.kind.Files, and `late_inputs` of Prepared."""
         if name in self.late_inputs:
             await self._own_files().bring(self.late_inputs[name], target)
             return True
-        return await self._own_files().get(self.operation, name, target)
+        files = self._own_files()
+        return await files.get(self.operation, name, target, prefix=self.files_prefix)
 
     async def list_files(self) -> Sequence[str]:
         """See operations.kind.Files."""
-        return await self._own_files().list(self.operation)
+        return await self._own_files().list(self.operation, prefix=self.files_prefix)
 
     async def close(self) -> list[Change]:
         """Stop flushing, write what waits of the log, and return the changes that wait.
