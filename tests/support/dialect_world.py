@@ -5,6 +5,7 @@ from typing import Any
 
 import gooddata_examples
 import httpx
+import lakesail_examples
 import msgspec
 import nebius_examples
 from databases_for_tests import keep_database, keep_pipe_table
@@ -35,7 +36,7 @@ from outlast.store.port import Change, Claim
 from outlast.store.sqlite import SqliteStore
 from outlast.testing.clock import ManualClock
 
-EXAMPLES = nebius_examples.EXAMPLES | gooddata_examples.EXAMPLES
+EXAMPLES = lakesail_examples.EXAMPLES | nebius_examples.EXAMPLES | gooddata_examples.EXAMPLES
 ADA = Principal(tenant="default", member="ada", role=Role.ADMIN)
 KEYRING = read_keys(make_key(), "a test")
 FAILURE = Failure(
@@ -141,11 +142,15 @@ class World:
         spec = EXAMPLES[kind].spec if kind in EXAMPLES else {}
         state, _, operation_id = state.partition(" as ")
         project = "example_project" if state.endswith("project") else None
+        resource = lakesail_examples.RESOURCES.get(kind, (None, None))
         wish = Wish(
             kind=kind,
             spec=msgspec.json.encode(spec),
             project=project,
+            resource_type=resource[0],
+            resource_id=resource[1],
             operation_id=operation_id or None,
+            request_id="r-0",
         )
         operation = (await self.engine.submit(ADA, wish)).operation
         self.id = operation.id
@@ -154,6 +159,9 @@ class World:
         self.clock.advance(10)
         claim = Claim(kinds=frozenset({kind}), worker="w", limit=1, lease_seconds=60)
         [operation] = await self.store.operations.claim(claim)
+        if kind in lakesail_examples.REPORTS:
+            report = lakesail_examples.REPORTS[kind]
+            await self._apply(operation, transitions.report, operation.lease.token, report)
         self.clock.advance(60)
         token, result = operation.lease.token, msgspec.json.encode(EXAMPLES[kind].result)
         match state:
