@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from outlast.inference.models import ServedModel, find_model
+from outlast.inference.models import find_model
 from outlast.kinds.batch.plan import BatchPlan, Patience
 from outlast.kinds.batch.record import Checkpoint, Counts, Usage, published_files
 from outlast.kinds.batch.requests import CHAT, ColumnMapping, EndpointPath
+from outlast.kinds.staged_models import staged_inputs, staged_names
 from outlast.kinds.targets import Source, Target, find_source, part_keys, target_id, targets
 from outlast.operations.errors import InvalidSpec
 from outlast.operations.kind import Catalog, Context, Finish, Kind, Prepared, Resource, Resources
@@ -83,8 +84,8 @@ async def prepare(spec: BatchSpec, catalog: Catalog) -> Prepared:
     _check_parameters(spec.parameters)
     model = None if spec.model is None else await find_model(catalog, spec.model)
     source, files, inputs, exports = await _find_input(spec, catalog)
-    model_files = _stage_model(model)
-    inputs.update((staged, model.files[name]) for name, staged in model_files.items() if model)
+    model_files = staged_names(model)
+    inputs |= staged_inputs(model, model_files)
     target = spec.dst or Target()
     plan = BatchPlan(
         model=model,
@@ -190,11 +191,6 @@ def _fits(field: str, column: Column) -> bool:
             return is_text or column.type.lstrip("u").startswith("int")
         case _:
             return is_text
-
-
-def _stage_model(model: ServedModel | None) -> Mapping[str, str]:
-    names = sorted(model.files) if model is not None else []
-    return {name: f"model-{number:04}" for number, name in enumerate(names)}
 
 
 def _invalid(field: str, message: str) -> InvalidSpec:

@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ from outlast.kinds.batch.lines import Lines, Offsets
 from outlast.kinds.batch.plan import BatchPlan
 from outlast.kinds.batch.record import Checkpoint, Outcome
 from outlast.kinds.batch.requests import BadRow, Row, RowReader
+from outlast.kinds.staged_models import own_folder
 from outlast.operations.errors import Fatal, Retry
 from outlast.operations.kind import Context
 
@@ -141,7 +141,7 @@ class BatchRun:
     def _endpoint(self, model: ServedModel) -> AbstractAsyncContextManager[Endpoint]:
         if model.url is None:
             self._context.report(stage="loading", message=f"loading model {model.name}")
-        folder = _own_folder(self._context.workdir, self._plan)
+        folder = own_folder(self._context.workdir, self._plan.model_files)
         return open_endpoint(model, self._context.secrets.get("backend_key"), folder=folder)
 
     def _caller_of(self, model: ServedModel, endpoint: Endpoint) -> Caller:
@@ -229,14 +229,3 @@ def request_body(plan: BatchPlan, row: Row) -> dict[str, Any]:
     if plan.model is not None:
         body["model"] = plan.model.name
     return body
-
-
-def _own_folder(workdir: Path, plan: BatchPlan) -> Path | None:
-    """The folder that holds a tuned model's own files, which were staged under other names."""
-    if not plan.model_files:
-        return None
-    folder = workdir / "model"
-    folder.mkdir()
-    for name, staged in plan.model_files.items():
-        (folder / name).symlink_to(workdir / staged)
-    return folder

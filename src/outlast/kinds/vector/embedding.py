@@ -2,28 +2,18 @@
 
 import array
 import asyncio
-import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, NoReturn, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
-from outlast.inference.asking import Asking
 from outlast.inference.embedding import question_for, vectors_in
-from outlast.inference.endpoints import ANSWER_BYTES_MAX, Endpoint, open_endpoint
+from outlast.inference.endpoints import Endpoint, open_endpoint
 from outlast.inference.models import ServedModel
-from outlast.inference.turnstile import Turnstile
 from outlast.kinds.locked_children import LockedChildren
-from outlast.operations.errors import (
-    BackendFailed,
-    BackendRefused,
-    BackendTimedOut,
-    Fatal,
-    RateLimited,
-    Retry,
-    Unavailable,
-)
+from outlast.kinds.patient_asking import PatientAsker
+from outlast.operations.errors import Fatal, Retry, Unavailable
 from outlast.operations.kind import Context
 from outlast.resources.intake import open_plain
 from outlast.resources.vector_databases import calls
@@ -31,8 +21,6 @@ from outlast.resources.vector_databases.calls import EmbedArguments
 from outlast.resources.vector_databases.model import DIMENSIONS_MAX
 
 _FLOAT_BYTES: Final = 4
-_TRIES_MAX: Final = 4
-_SLOW_DOWN: Final = 429
 
 
 class Vectors(msgspec.Struct, frozen=True):
@@ -58,9 +46,8 @@ class BackendEmbedder:
     _texts_per_request: Final = 16
 
     def __init__(self, model: ServedModel, endpoint: Endpoint) -> None:
-        self._model = model
-        self._endpoint = endpoint
-        self._turnstile = Turnstile(model)
+        self._model = model.name
+        self._asker = PatientAsker(model, endpoint)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """See Embedder."""
@@ -79,27 +66,9 @@ class BackendEmbedder:
         return Vectors(dimensions, packed)
 
     async def _ask(self, texts: Sequence[str]) -> list[list[float]]:
-        for tries in range(_TRIES_MAX):
-            try:
-                return await self._ask_once(texts)
-            except (BackendFailed, BackendTimedOut, RateLimited, BackendRefused) as error:
-                if isinstance(error, BackendRefused) and error.status != _SLOW_DOWN:
-                    raise Fatal("backend_refused", error.message) from error
-                if tries + 1 == _TRIES_MAX:
-                    _give_up(error)
-            await asyncio.sleep(2**tries * (0.5 + random.random() / 2))  # noqa: S311  jitter
-        raise AssertionError
-
-    async def _ask_once(self, texts: Sequence[str]) -> list[list[float]]:
-        question = question_for(self._model.name, texts)
-        async with self._turnstile.turn(question.tokens) as rates:
-            asking = Asking(self._model, self._endpoint, rates, question, ANSWER_BYTES_MAX)
-            body, _ = await asking.answer()
-        return vectors_in(body, len(texts))
-
-
-def _give_up(error: BackendFailed | BackendTimedOut | RateLimited | BackendRefused) -> NoReturn:
-    raise Retry(code="backend_unavailable", message=error.message) from error
+        return await self._asker.ask(
+            question_for(self._model, texts), lambda body: vectors_in(body, len(texts))
+        )
 
 
 class LocalEmbedder:
@@ -134,14 +103,21 @@ class LocalEmbedder:
 
 @asynccontextmanager
 async def open_embedder(
-    name: str, served: ServedModel | None, children: LockedChildren, context: Context
+    name: str,
+    served: ServedModel | None,
+    children: LockedChildren,
+    context: Context,
+    key_name: str = "backend_key",
 ) -> AsyncIterator[Embedder]:
-    """What embeds with the model: at its backend, or where there is none, here. Raises Retry."""
+    """What embeds with the model: at its backend, or where there is none, here. Raises Retry.
+
+    `key_name` is what the kind calls the backend's key.
+    """
     if served is None:
         yield LocalEmbedder(name, children, context)
         return
     try:
-        async with open_endpoint(served, context.secrets.get("backend_key")) as endpoint:
+        async with open_endpoint(served, context.secrets.get(key_name)) as endpoint:
             yield BackendEmbedder(served, endpoint)
     except Unavailable as error:
         raise Retry(code="backend_unavailable", message=error.message) from error
