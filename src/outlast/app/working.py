@@ -22,6 +22,8 @@ from outlast.processes import keep_running
 from outlast.resources.databases.publishing import TAGS as DATABASE_TAGS
 from outlast.resources.models import ModelPublisher
 from outlast.resources.pipe_tables.publishing import TAGS as PIPE_TABLE_TAGS
+from outlast.resources.playgrounds.publishing import TAG as ANSWER_TAG
+from outlast.resources.playgrounds.publishing import AnswerPublisher
 from outlast.resources.staging import OperationFiles, Stager
 from outlast.resources.vector_databases.publishing import TAG as VECTOR_DATABASE_TAG
 from outlast.settings import Settings, SettingsError
@@ -125,6 +127,7 @@ def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipm
             "dataset_version": foundation.publisher(),
             "file": foundation.file_publisher(),
             "model": ModelPublisher(foundation.objects),
+            ANSWER_TAG: AnswerPublisher(foundation.store.catalog),
             VECTOR_DATABASE_TAG: foundation.vector_database_publisher(),
             **dict.fromkeys(DATABASE_TAGS, foundation.database_publisher()),
             **dict.fromkeys(PIPE_TABLE_TAGS, foundation.pipe_table_publisher()),
