@@ -35,6 +35,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "database": "outlast.cli.databases:database",
     "pipe-table": "outlast.cli.pipe_tables:pipe_table",
     "service": "outlast.cli.services:service",
+    "instance-types": "outlast.cli.instance_types:instance_types",
     "vector-database": "outlast.cli.vector_databases:vector_database",
     "token": "outlast.cli.access:token",
     "tenant": "outlast.cli.access:tenant",
