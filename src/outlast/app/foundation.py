@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from outlast.app.infrastructure import find_program
 from outlast.app.kinds import Installed, Preparers, install_kinds
 from outlast.app.objects import check_folders, open_objects
 from outlast.clock import system_clock
@@ -33,9 +34,13 @@ from outlast.resources.files import FileCollector, FilePublisher, Files
 from outlast.resources.keyring import KEY_VARIABLE, Keyring, make_key, read_keys
 from outlast.resources.models import ModelCollector, Models
 from outlast.resources.objects import ObjectStore
+from outlast.resources.orphans import collect_orphans
 from outlast.resources.pipe_tables.publishing import PipeTablePublisher, PipeTablesOfDatabases
 from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
+from outlast.resources.stacks import ModuleCollector, StackPublisher, StateCollector
+from outlast.resources.stacks.model import DEPLOYMENT
+from outlast.resources.stacks.modules import pack_modules
 from outlast.resources.staging import OperationFiles
 from outlast.resources.vector_databases import VectorDatabaseCollector, VectorDatabasePublisher
 from outlast.settings import Settings, SettingsError
@@ -141,6 +146,10 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         """What publishes changes of pipe tables."""
         return PipeTablePublisher(self.store.catalog, now=self.store.operations.now)
 
+    def stack_publisher(self) -> StackPublisher:
+        """What publishes changes of stacks."""
+        return StackPublisher(self.store.catalog)
+
     def services(self) -> Services:
         """The services of this installation."""
         return Services(self.store.catalog, self.installed.kinds, self.preparers)
@@ -177,6 +186,8 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         models = ModelCollector(self.store.catalog, self.objects, now=now)
         databases = DatabaseCollector(self.store.catalog, self.objects, now=now)
         vectors = VectorDatabaseCollector(self.store.catalog, self.objects, now=now)
+        states = StateCollector(self.store.catalog, self.objects, now=now)
+        modules = ModuleCollector(self.store.catalog, self.objects, now=now)
         pause = _FIRST_COLLECT_SECONDS
         while True:
             await asyncio.sleep(pause)
@@ -189,14 +200,18 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
                 await DatabaseClearer(engine).clear()
                 swept = await OperationFiles(self.objects).sweep(self.store.operations, now)
                 secrets = await self.secrets.collect(self.store.operations)
+                operations = self.store.operations
+                await collect_orphans(self.store.catalog, operations, DEPLOYMENT)
+                of_stacks = await states.collect() + await modules.collect()
                 of_chats = await self.chat_keeper().keep()
             except (OutlastError, OSError):
                 logger.exception("garbage was not collected; the next round tries again")
             else:
                 logger.info(
-                    "collected %s, %d files, %d of models, %d of databases, %d of operations,"
-                    " %d secrets, and %d segments of the chat log",
-                    *(collected, of_files, of_models, of_databases, swept, secrets, of_chats),
+                    "collected %s, %d files, %d of models, %d of databases, %d of stacks,"
+                    " %d of operations, %d secrets, and %d segments of the chat log",
+                    *(collected, of_files, of_models, of_databases, of_stacks),
+                    *(swept, secrets, of_chats),
                 )
 
 
@@ -222,8 +237,14 @@ def open_store(settings: Settings) -> Store:
     return SqliteStore(folder.database, clock=system_clock)
 
 
-async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundation:
-    """Open the parts; `stack` closes them. Raises SettingsError, Unavailable."""
+async def lay_foundation(
+    stack: AsyncExitStack, settings: Settings, *, has_modules: bool = False
+) -> Foundation:
+    """Open the parts; `stack` closes them. Raises SettingsError, Unavailable.
+
+    `has_modules`: modules of the settings are packed and shown, as who creates operations wants it.
+    """
+    settings = find_program(settings, os.environ)
     check_sharing(settings)
     if settings.executor == "ray" and settings.workers:
         ray.check_installed()
@@ -247,11 +268,13 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
     shares = Shares(store.catalog, settings.sharing)
     await shares.learn()
     keep_running(stack, shares.keep_learning())
+    modules = settings.modules if has_modules else {}
+    packed = await pack_modules(modules, objects, Sandbox(launcher), folder.spool)
     return Foundation(
         settings=settings,
         installed=installed,
         folder=folder,
-        store=ConfiguredStore(store, settings, installed.services),
+        store=ConfiguredStore(store, settings, installed.services, packed),
         objects=objects,
         launcher=launcher,
         preparers=preparers,
@@ -261,6 +284,7 @@ async def lay_foundation(stack: AsyncExitStack, settings: Settings) -> Foundatio
             keyring,
             backends=settings.backends,
             databases=settings.databases,
+            modules=settings.modules,
             object_stores=settings.object_stores,
             environment=os.environ,
             now=store.operations.now,

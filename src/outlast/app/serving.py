@@ -27,6 +27,7 @@ from outlast.processes import Listener, Listening, bind, keep_running
 from outlast.resources.chat_log import ChatLog
 from outlast.resources.datasets import Datasets
 from outlast.resources.pipe_tables.library import PipeTables
+from outlast.resources.stacks import Stacks
 from outlast.resources.vector_databases import VectorDatabases
 from outlast.settings import Settings, encode_settings
 from outlast.store.port import Store
@@ -70,7 +71,7 @@ async def serve(
         lock = await asyncio.to_thread(folder.lock, _LOCK_WAIT_SECONDS)
         stack.callback(os.close, lock)
         listeners = bind(stack, plan_addresses(settings, DIALECTS))
-        foundation = await lay_foundation(stack, settings)
+        foundation = await lay_foundation(stack, settings, has_modules=True)
         await check_objects(settings, foundation.objects)
         token_is_new = await _first_admin(foundation.store, folder, admin_token)
         hub = Hub(foundation.store.operations, settings.limits.watchers)
@@ -158,6 +159,7 @@ def _parts(
         services=foundation.services(),
         pipe_tables=PipeTables(foundation.store),
         vector_databases=vector_databases,
+        stacks=Stacks(engine, foundation.secrets),
         relay=relay,
         chat_log=log,
         settings=settings,

@@ -24,6 +24,7 @@ from outlast.resources.models import ModelPublisher
 from outlast.resources.pipe_tables.publishing import TAGS as PIPE_TABLE_TAGS
 from outlast.resources.playgrounds.publishing import TAG as ANSWER_TAG
 from outlast.resources.playgrounds.publishing import AnswerPublisher
+from outlast.resources.stacks.publishing import TAGS as STACK_TAGS
 from outlast.resources.staging import OperationFiles, Stager
 from outlast.resources.vector_databases.publishing import TAG as VECTOR_DATABASE_TAG
 from outlast.settings import Settings, SettingsError
@@ -131,6 +132,7 @@ def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipm
             VECTOR_DATABASE_TAG: foundation.vector_database_publisher(),
             **dict.fromkeys(DATABASE_TAGS, foundation.database_publisher()),
             **dict.fromkeys(PIPE_TABLE_TAGS, foundation.pipe_table_publisher()),
+            **dict.fromkeys(STACK_TAGS, foundation.stack_publisher()),
         },
         stager=Stager(
             foundation.objects,

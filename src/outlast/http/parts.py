@@ -13,6 +13,7 @@ from outlast.resources.models import Models
 from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
+from outlast.resources.stacks import Stacks
 from outlast.resources.vector_databases import VectorDatabases
 from outlast.settings import Limits, Settings
 
@@ -36,6 +37,7 @@ class Parts:
     pipe_tables: PipeTables | None = None
     services: Services | None = None
     vector_databases: VectorDatabases | None = None
+    stacks: Stacks | None = None
     relay: Relay | None = None
     chat_log: ChatLog | None = None
     body_seconds: float = BODY_SECONDS

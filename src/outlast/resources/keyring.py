@@ -72,6 +72,11 @@ class Keyring:
         return hmac.digest(self._first, text, "sha256").hex()[:32]
 
 
+def stack_purpose(tenant: str, id: str) -> bytes:
+    """The purpose of the keys that seal the states of one stack."""
+    return f"stack {tenant}/{id}".encode()
+
+
 def read_keys(text: str, source: str) -> Keyring:
     """The keys in a text: each is 32 bytes in base64. Raises SettingsError, naming the source."""
     keys = [_decode(word, source) for word in _BETWEEN_KEYS.split(text.strip()) if word]

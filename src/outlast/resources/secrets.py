@@ -10,29 +10,27 @@ from typing import Final
 
 import msgspec
 
-from outlast.engine.access import SYSTEM_TENANT
 from outlast.engine.retrying import SECRET
 from outlast.operations import ids
 from outlast.operations.errors import SecretMissing, TooLarge
-from outlast.operations.kind import CatalogWrite, Resource
+from outlast.operations.kind import CatalogWrite
 from outlast.operations.model import Operation
 from outlast.resources.databases.model import PASSWORD
 from outlast.resources.databases.passwords import open_password
-from outlast.resources.keyring import Keyring, Sealed
-from outlast.resources.walking import walk_resources
-from outlast.settings import Backend, Databases, ObjectStoreSettings
+from outlast.resources.keyring import Keyring, Sealed, stack_purpose
+from outlast.resources.orphans import collect_orphans
+from outlast.settings import Backend, Databases, ModuleSettings, ObjectStoreSettings
 from outlast.store.port import AuditEntry, CatalogStore, OperationStore
 
 SECRET_BYTES_MAX: Final = 16 * 1024
-_BATCH: Final = 200
 _AUDITED: Final = ("sealed:", "database:")
 
 
 class Secrets:
     """What seals secrets and finds them again.
 
-    `environment` is where the keys of `backends` and `object_stores`, and the URL of the server of
-    `databases`, are looked for, by the names of their variables.
+    `environment` is where the keys of `backends` and `object_stores`, the URL of the server of
+    `databases`, and what `modules` may see are looked for, by the names of their variables.
     """
 
     def __init__(
@@ -43,6 +41,7 @@ class Secrets:
         backends: Mapping[str, Backend],
         object_stores: Mapping[str, ObjectStoreSettings] = MappingProxyType({}),
         databases: Databases = Databases(),  # noqa: B008  nobody changes it
+        modules: Mapping[str, ModuleSettings] = MappingProxyType({}),
         environment: Mapping[str, str],
         now: Callable[[], int],
     ) -> None:
@@ -51,6 +50,7 @@ class Secrets:
         self._backends = backends
         self._object_stores = object_stores
         self._databases = databases
+        self._modules = modules
         self._environment = environment
         self._now = now
 
@@ -111,29 +111,25 @@ class Secrets:
 
     async def collect(self, operations: OperationStore) -> int:
         """Delete the secrets of operations that are gone; how many."""
-        gone = 0
-        async for tenant in walk_resources(self._catalog, SYSTEM_TENANT, "tenant"):
-            batch: list[Resource] = []
-            async for secret in walk_resources(self._catalog, tenant.id, SECRET):
-                batch.append(secret)
-                if len(batch) == _BATCH:
-                    gone += await self._delete_orphans(operations, batch)
-                    batch = []
-            gone += await self._delete_orphans(operations, batch)
-        return gone
+        return await collect_orphans(self._catalog, operations, SECRET)
 
     async def _resolve_one(self, operation: Operation, reference: str) -> str:
         where, _, name = reference.partition(":")
+        of_the_environment = {
+            "backend": self.backend_key,
+            "object_store": self._object_store_key,
+            "module": self._module_variable,
+        }
+        if where in of_the_environment:
+            return of_the_environment[where](name)
         match where:
-            case "backend":
-                return self.backend_key(name)
-            case "object_store":
-                return self._object_store_key(name)
             case "database" if name == "admin":
                 return self._database_server()
             case "database":
                 kept = await self._catalog.read(operation.tenant, PASSWORD, name)
                 return open_password(self._keyring, kept, operation.tenant, name)
+            case "stack":
+                return self._keyring.narrow(stack_purpose(operation.tenant, name))
             case "sealed":
                 return await self._open(operation, name)
             case _:
@@ -162,6 +158,17 @@ class Secrets:
             raise SecretMissing(f"database:admin: the worker's environment has no {variable}")
         return url
 
+    def _module_variable(self, reference: str) -> str:
+        """What NAME/VARIABLE stands for; nothing where the worker's environment has none."""
+        name, _, variable = reference.partition("/")
+        module = self._modules.get(name)
+        if module is None or variable not in module.environment:
+            raise SecretMissing(
+                f"module:{reference[:80]}: the settings of this worker do not name the variable in"
+                f" [modules.{name[:80]}] environment"
+            )
+        return self._environment.get(variable, "")
+
     async def _open(self, operation: Operation, name: str) -> str:
         owned = {"operation_id": operation.id, "reference": name}
         found = await self._catalog.find(operation.tenant, SECRET, fields=owned, limit=1)
@@ -174,13 +181,6 @@ class Secrets:
             return self._keyring.open(sealed, _about(operation.tenant, name)).decode()
         except SecretMissing as error:
             raise SecretMissing(f"sealed:{name} cannot be opened: {error.message}") from error
-
-    async def _delete_orphans(self, operations: OperationStore, secrets: list[Resource]) -> int:
-        owners = await operations.get(None, [one.fields.get("operation_id", "") for one in secrets])
-        gone = [one for one, owner in zip(secrets, owners, strict=True) if owner is None]
-        for secret in gone:
-            await self._catalog.write(secret.tenant, [CatalogWrite(type=SECRET, id=secret.id)])
-        return len(gone)
 
 
 def _about(tenant: str, name: str) -> bytes:

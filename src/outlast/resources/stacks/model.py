@@ -21,6 +21,8 @@ from outlast.operations.errors import InvalidSpec, NotFound
 from outlast.operations.kind import CatalogWrite, Resource
 
 STACK: Final = "stack"
+DEPLOYMENT: Final = "deployment"
+"""A type of resource: the module as it was when an operation was asked to deploy it."""
 OWNER: Final = "operation_id"
 WORD: Final = "word"
 OUTPUTS_BYTES_MAX: Final = 64 * 1024

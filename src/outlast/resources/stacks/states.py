@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from outlast.operations.errors import SecretMissing
-from outlast.resources.keyring import Keyring, Sealed, read_keys
+from outlast.resources.keyring import Sealed, read_keys
 
 _NAME: Final = re.compile(r"(\d{8})-[0-9A-Z]{20}-\d{4}")
 _KEYS: Final = "the keys of a stack"
@@ -46,11 +46,6 @@ class _Resource(msgspec.Struct):
 class _State(msgspec.Struct):
     resources: list[_Resource] = []
     outputs: dict[str, StateOutput] = {}
-
-
-def keys_for(keyring: Keyring, tenant: str, id: str) -> str:
-    """The keys that seal the states of one stack, as text."""
-    return keyring.narrow(f"stack {tenant}/{id}".encode())
 
 
 def seal_state(keys: str, kept: KeptState, name: str) -> bytes:
