@@ -9,7 +9,7 @@ from outlast.operations.failure import Failure
 from outlast.operations.kind import Kind, Prepared
 from outlast.operations.retry import RetryPolicy
 from outlast.operations.states import State
-from outlast.worker.concealing import Concealer
+from outlast.operations.concealing import Concealer
 
 TEXT = "hunter22-correct-horse"
 

@@ -15,7 +15,7 @@ from outlast.operations.kind import Prepared
 from outlast.operations.model import SECOND, Operation
 from outlast.operations.progress import Report
 from outlast.store.port import Renewal
-from outlast.worker.concealing import Concealer
+from outlast.operations.concealing import Concealer
 from outlast.worker.equipment import Equipment
 from outlast.worker.settling import Settlement, refusal
 from outlast.worker.sink import AttemptSink

@@ -16,7 +16,7 @@ from outlast.operations.model import Operation, Transition
 from outlast.operations.progress import Report
 from outlast.settings import Limits
 from outlast.store.port import Change, Held, OperationStore
-from outlast.worker.concealing import Concealer
+from outlast.operations.concealing import Concealer
 
 FLUSH_SECONDS: Final = 0.5
 """Reports and log lines wait this long for company: at most two writes a second."""
