@@ -12,8 +12,18 @@ from outlast.operations import ids
 from outlast.operations.model import SECOND
 from outlast.operations.states import State
 from outlast.store.migrations import migrations
-from outlast.store.port import Query, View
-from outlast.store.postgres import catalog, chores, claiming, creating, history, lists, pruning
+from outlast.store.port import Count, Query, View
+from outlast.store.postgres import (
+    catalog,
+    chores,
+    claiming,
+    counting,
+    creating,
+    history,
+    lists,
+    pruning,
+    tombstones,
+)
 from outlast.store.postgres import operations as operations_module
 from outlast.store.postgres.migrate import FOLDER, migrate
 from outlast.store.postgres.transaction import _LOCK_MANY
@@ -55,6 +65,11 @@ def found(*wanted):
     return (sql, *values)
 
 
+def counted(**filters):
+    sql, values = counting.count_sql(Count(tenant="acme", **filters))
+    return (sql, *values)
+
+
 A, B = ids.make_id(NOW + 7 * SECOND, 7), ids.make_id(NOW + 8 * SECOND, 8)
 STATEMENTS = {
     "get": (operations_module._BY_IDS, [A, B]),
@@ -69,12 +84,21 @@ STATEMENTS = {
     "passed deadlines": (chores.PASSED_DEADLINES, NOW, 5),
     "look for chores": (chores.MAY_REAP, NOW),
     "expired": (pruning.EXPIRED, 2 * NOW, 0, 100),
+    "tombstone": (tombstones.FIND, "acme", A),
+    "tombstone by alias": (tombstones.FIND, "acme", "a7"),
+    "look for old tombstones": (tombstones.LOOK, NOW),
+    "bury": (tombstones.BURY, [A, B], NOW),
+    "old tombstones": (tombstones.PRUNE, 2 * NOW, 50),
     "events": (history.EVENTS, A, 0, 500),
     "log": (history.LOG, A, 0, 500),
     "delete events": (chores._DELETE_PARTS[0], [A, B]),
     "delete logs": (chores._DELETE_PARTS[1], [A, B]),
     "delete": (chores._DELETE, [A, B]),
     "delete labels": (chores._DELETE_LABELS, ["acme"], ["team"], ["t3"], [A]),
+    "count": counted(),
+    "count of a kind": counted(kinds=frozenset({"k1"}), states=frozenset({State.FAILED})),
+    "count of a resource": counted(resource=("database", "r7"), walked_max=20),
+    "look for counts": (counting.ARE_MANY, counting.DELTAS_MAX),
     "resource": (catalog._EITHER, "acme", "dataset", "d7"),
     "resources": found("acme", "dataset", {}, None, 50),
     "resources by field": found("acme", "dataset", {"team": "t3"}, None, 50),
@@ -110,7 +134,9 @@ async def fill(connection):
     fields = [
         ("acme", "dataset", "team", f"t{number % 20}", f"d{number}") for number in range(ROWS)
     ]
+    stones = [(f"{row[0]}-", row[1], row[16], row[3], NOW) for row in ended]
     rows = {"labels": labels, "events": events, "logs": logs, "resources": resources}
+    rows |= {"tombstones": stones}
     columns = {
         "events": ("operation_id", "number", "revision", "type", "at", "attempt", "actor"),
         "resources": RESOURCE_COLUMNS[:8],

@@ -7,8 +7,16 @@ import pytest
 
 from outlast.operations.states import State
 from outlast.store.migrations import migrations
-from outlast.store.port import Query, View
-from outlast.store.sqlite import catalog, chores, claiming, creating, history
+from outlast.store.port import Count, Query, View
+from outlast.store.sqlite import (
+    catalog,
+    chores,
+    claiming,
+    counting,
+    creating,
+    history,
+    tombstones,
+)
 from outlast.store.sqlite import transaction as transaction_module
 from outlast.store.sqlite.bulk import select_sql, update_sql
 from outlast.store.sqlite.connections import connect, create_file
@@ -26,6 +34,7 @@ FILTERS = {
 }
 ASKED = ("SCAN json_each", "SCAN waiting")
 """Names that a statement was given, and what it found of them so far."""
+KINDS = frozenset({"a", "b"})
 STATEMENTS = {
     "get": select_sql(creating.SELECT, 1),
     "get several": select_sql(creating.SELECT, 4),
@@ -50,6 +59,11 @@ STATEMENTS = {
     "passed deadlines": chores.PASSED_DEADLINES,
     "look for expired": chores._LOOK_EXPIRED,
     "expired": chores.EXPIRED_OPERATIONS,
+    "tombstone by id": tombstones.BY_ID,
+    "tombstone by alias": tombstones.BY_ALIAS,
+    "look for old tombstones": tombstones.LOOK,
+    "bury": tombstones.BURY,
+    "old tombstones": tombstones.PRUNE,
     "events": history.EVENTS,
     "log": history.LOG,
     "end of a log": history._LOG_END,
@@ -65,6 +79,10 @@ STATEMENTS = {
     "resources due": catalog.DUE,
     "resources by field": catalog.find_sql("t", "y", {"a": "1"}, None, 5)[0],
     "resources by fields": catalog.find_sql("t", "y", {"a": "1", "b": "2"}, None, 5)[0],
+    "count": counting.count_sql(Count(tenant="t", kinds=KINDS, states=frozenset(State)))[0],
+    "count of a resource": counting.count_sql(Count(tenant="t", resource=("a", "b"), kinds=KINDS))[
+        0
+    ],
     **{f"delete: {sql}": sql for sql in chores._DELETE_PARTS},
 }
 

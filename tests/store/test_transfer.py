@@ -17,8 +17,8 @@ from outlast.store.sqlite.transfer import SqliteTransfer
 from outlast.store.transfer import BATCH_ROWS, KEYS
 from outlast.testing.store_contract.given import wish
 
-OWN_TABLES = {"schema_migrations", "documents"}
-"""What an adapter needs for itself: `documents` holds what stands in columns elsewhere."""
+OWN_TABLES = {"schema_migrations", "documents", "counts", "count_deltas"}
+"""What an adapter needs for itself: it stands in columns elsewhere, or follows from them."""
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -48,9 +48,10 @@ async def fill(store):
     large = b'"' + b"x" * 5000 + b'"'
     wishes = [wish(spec=large, labels={"a": "1", "b": "ä\u4e2d"}), wish(), wish(alias="mine")]
     many = [wish(idempotency_key=f"k{n}") for n in range(BATCH_ROWS)]
-    await store.operations.create(
+    created = await store.operations.create(
         [Creation(submission=one, audit=audited("create")) for one in [*wishes, *many]]
     )
+    third = created[len(wishes)].operation.id
     claim = Claim(kinds=frozenset({wishes[0].kind}), worker="w", limit=2, lease_seconds=60)
     first, second = await store.operations.claim(claim)
 
@@ -69,6 +70,13 @@ async def fill(store):
             decided(second, transitions.checkpoint, large),
         ]
     )
+    asked = Change(
+        id=third,
+        tenant=None,
+        decide=lambda stored, now: transitions.request_cancel(stored, "a", now),
+    )
+    await store.operations.apply([asked])
+    await store.operations.delete("acme", third)
     await store.catalog.write(
         "acme",
         [CatalogWrite(type="file", id="f", name="n", document=b"{}", fields={"purpose": "p"})],

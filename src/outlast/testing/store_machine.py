@@ -33,7 +33,17 @@ from outlast.operations.model import SECOND, Operation, Submission, Transition
 from outlast.operations.progress import Report
 from outlast.operations.states import State
 from outlast.settings import Sharing
-from outlast.store.port import Change, Claim, Created, Creation, Held, OperationStore, Query, Store
+from outlast.store.port import (
+    Change,
+    Claim,
+    Count,
+    Created,
+    Creation,
+    Held,
+    OperationStore,
+    Query,
+    Store,
+)
 from outlast.testing.clock import ManualClock
 from outlast.testing.store_model import (
     LEASE_SECONDS,
@@ -43,6 +53,7 @@ from outlast.testing.store_model import (
     TURNS,
     Expected,
     Model,
+    visible,
 )
 
 TENANTS = ("acme", "other")
@@ -263,15 +274,17 @@ class StoreMachine(RuleBasedStateMachine):
         limit=st.integers(1, 4),
     )
     def find(self, at: int, limit: int, **filters: Any) -> None:
-        """The pages of a list are what the model has, newest first."""
+        """The pages of a list are what the model has, newest first, and so many are counted."""
         label = filters["label"]
-        query = Query(
-            tenant=filters["tenant"],
-            states=frozenset(filters["states"]),
-            kinds=frozenset(filters["kinds"]),
-            labels={} if label is None else {"team": label},
-            limit=limit,
-        )
+        wanted: dict[str, Any] = {
+            name: value if name == "tenant" else frozenset(value)
+            for name, value in filters.items()
+            if name != "label"
+        }
+        query = Query(labels={} if label is None else {"team": label}, limit=limit, **wanted)
+        if label is None:
+            counted = self._run(self._operations(at).count(Count(**wanted)))
+            assert counted == len(self.model.listed(**filters))
         found: list[str] = []
         is_end = False
         while not is_end:
@@ -309,7 +322,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert 0 <= operation.attempt <= operation.attempts_max
             before = self.seen.get(id_, operation)
             assert not before.state.is_terminal or operation == before
-            is_same = _visible(operation) == _visible(before)
+            is_same = visible(operation) == visible(before)
             assert operation.revision >= before.revision + (not is_same)
             self.seen[id_] = operation
 
@@ -355,16 +368,6 @@ class StoreMachine(RuleBasedStateMachine):
 
 def _nth(those: Sequence[_T], pick: int) -> _T:
     return those[pick % len(those)]
-
-
-def _visible(operation: Operation) -> Operation:
-    """What clients see of the operation, its revision aside."""
-    lease = operation.lease
-    return msgspec.structs.replace(
-        operation,
-        revision=0,
-        lease=None if lease is None else msgspec.structs.replace(lease, expires_at=0),
-    )
 
 
 async def _or_error(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from outlast.operations.model import SECOND, Submission
+import msgspec
+
+from outlast.operations.model import SECOND, Operation, Submission
 from outlast.operations.states import State
 from outlast.settings import KindShare, Sharing, TenantShare
 from outlast.store.port import Claim
@@ -253,3 +255,13 @@ class Model(dict[str, Expected]):
             and (not kinds or each.submission.kind in kinds)
             and (label is None or each.submission.labels.get("team") == label)
         ]
+
+
+def visible(operation: Operation) -> Operation:
+    """What clients see of the operation, its revision aside."""
+    lease = operation.lease
+    return msgspec.structs.replace(
+        operation,
+        revision=0,
+        lease=None if lease is None else msgspec.structs.replace(lease, expires_at=0),
+    )

@@ -41,7 +41,8 @@ def find_sql(query: Query) -> tuple[str, list[Any]]:
     """The query as SQL for one row more than a page."""
     values = _Values()
     tenant = values.put(query.tenant)
-    limit = values.put(query.limit + 1)
+    # A walk goes to the end of the page, since all of the page may be its own.
+    end = values.put(query.offset + query.limit + 1)
     leader = next((name for name in _LEADERS if getattr(query, name)), "state")
     source, id_column = "operations o", "o.id"
     if leader == "labels":
@@ -57,14 +58,15 @@ def find_sql(query: Query) -> tuple[str, list[Any]]:
     rest = _span(query, id_column, values) + _checks(query, leader, "o.kind = " in walks[0], values)
     picks = [
         f"(SELECT {id_column} AS id FROM {source} WHERE {walk}{rest}"
-        f" ORDER BY {id_column} DESC LIMIT {limit})"
+        f" ORDER BY {id_column} DESC LIMIT {end})"
         for walk in walks
     ]
     # Only ids are merged: a row passes through every walk that it is compared with.
     merged = picks[0] if len(picks) == 1 else f"({' UNION ALL '.join(picks)})"
+    window = f"LIMIT {values.put(query.limit + 1)} OFFSET {values.put(query.offset)}"
     return (
         f"SELECT {_columns(query.view)} FROM (SELECT id FROM {merged} w ORDER BY id DESC"
-        f" LIMIT {limit}) m JOIN operations o ON o.id = m.id ORDER BY o.id DESC"
+        f" {window}) m JOIN operations o ON o.id = m.id ORDER BY o.id DESC"
     ), list(values)
 
 

@@ -11,6 +11,7 @@ from outlast.operations.errors import Unavailable
 from outlast.store.migrations import migrations
 from outlast.store.postgres.catalog import PostgresCatalog
 from outlast.store.postgres.connecting import Connections
+from outlast.store.postgres.counting import Folder
 from outlast.store.postgres.migrate import FOLDER, migrate
 from outlast.store.postgres.notices import Notices
 from outlast.store.postgres.operations import PostgresOperations
@@ -50,7 +51,7 @@ class PostgresStore:
         self._writer: Writer | None = None
         self._operations: PostgresOperations | None = None
         self._catalog: PostgresCatalog | None = None
-        self._syncing: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def operations(self) -> PostgresOperations:
@@ -81,12 +82,13 @@ class PostgresStore:
         """See Store."""
         if self._writer is not None:
             await self._writer.close()
-        if self._syncing is not None:
-            self._syncing.cancel()
-            await asyncio.gather(self._syncing, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
         await self._notices.close()
         await self._connections.close()
-        self._writer = self._operations = self._catalog = self._syncing = None
+        self._writer = self._operations = self._catalog = None
 
     async def _open(self) -> None:
         connections = self._connections
@@ -99,7 +101,8 @@ class PostgresStore:
         pruner = Pruner(connections, self._clock, self._notices)
         self._operations = PostgresOperations(writer, reader, pruner, self._notices, self._clock)
         self._catalog = PostgresCatalog(writer, reader)
-        self._syncing = asyncio.create_task(self._keep_in_sync())
+        tending = (self._keep_in_sync(), Folder(connections).run())
+        self._tasks = [asyncio.create_task(each) for each in tending]
 
     async def _migrate(self) -> None:
         # A migration may take its time, and so may another process's.

@@ -60,15 +60,15 @@ def find_sql(query: Query) -> tuple[str, list[Any]]:
     checks, check_values = _checks(query, leader, "kind = " in walks[0][0])
     span, span_values = _span(query, id_column)
     values = [value for _, own in walks for value in (*own, *span_values, *check_values)]
-    values.append(query.limit + 1)
+    values += [query.limit + 1, query.offset]
     conditions = [f"{source} WHERE {condition}{span}{checks}" for condition, _ in walks]
     if len(walks) == 1:
         columns = _columns(query.view, id_column)
-        return f"SELECT {columns} FROM {conditions[0]} ORDER BY id DESC LIMIT ?", values
+        return f"SELECT {columns} FROM {conditions[0]} ORDER BY id DESC LIMIT ? OFFSET ?", values
     # Only ids are merged: a row passes through every walk that it is compared with.
     merged = " UNION ALL ".join(f"SELECT o.id AS id FROM {each}" for each in conditions)
     return (
-        f"SELECT {_columns(query.view, 'm.id')} FROM ({merged} ORDER BY id DESC LIMIT ?) m"
+        f"SELECT {_columns(query.view, 'm.id')} FROM ({merged} ORDER BY id DESC LIMIT ? OFFSET ?) m"
         " CROSS JOIN operations o ON o.id = m.id ORDER BY m.id DESC"
     ), values
 

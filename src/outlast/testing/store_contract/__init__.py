@@ -16,6 +16,7 @@ from outlast.testing.store_contract.catalog import CatalogContract
 from outlast.testing.store_contract.chores import ChoresContract
 from outlast.testing.store_contract.claiming import ClaimContract
 from outlast.testing.store_contract.concurrency_keys import ConcurrencyKeyContract
+from outlast.testing.store_contract.counting import CountContract
 from outlast.testing.store_contract.creating import CreateContract
 from outlast.testing.store_contract.history import HistoryContract
 from outlast.testing.store_contract.leases import LeaseContract
@@ -35,6 +36,7 @@ class StoreContract(
     SharingContract,
     ChoresContract,
     ListContract,
+    CountContract,
     HistoryContract,
     CatalogContract,
     NoticeContract,
