@@ -36,7 +36,9 @@ class Chores:
         self._renew_seconds = recovery.renew_seconds
         self._away_since: float | None = None
         self._reaps_from = 0.0
-        self._audit_kept = int((retention or Retention()).audit_days * 86_400 * SECOND)
+        kept = retention or Retention()
+        self._audit_kept = int(kept.audit_days * 86_400 * SECOND)
+        self._tombstones_kept = int(kept.tombstones_days * 86_400 * SECOND)
 
     async def run(self) -> None:
         """Reap about every `reap_seconds`, prune once a minute, for ever.
@@ -70,6 +72,7 @@ class Chores:
     async def _prune_once(self) -> None:
         await self.prune()
         await self.prune_audit()
+        await self.prune_tombstones()
 
     async def _may_reap(self) -> bool:
         """Look whether the store is there, and whether it has been for long enough."""
@@ -107,6 +110,11 @@ class Chores:
         """Delete audit records that have been kept enough; returns how many went."""
         before = self._store.now() - self._audit_kept
         return await self._in_batches(lambda limit: self._store.prune_audit(before, limit))
+
+    async def prune_tombstones(self) -> int:
+        """Delete tombstones that have stood long enough; returns how many went."""
+        before = self._store.now() - self._tombstones_kept
+        return await self._in_batches(lambda limit: self._store.prune_tombstones(before, limit))
 
     async def _in_batches(self, prune: Callable[[int], Awaitable[int]]) -> int:
         gone = 0

@@ -10,7 +10,7 @@ The domain decides, adapters lock and write: an adapter never chooses a state.
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,12 @@ from outlast.settings import Sharing
 
 Decide: TypeAlias = Callable[[Operation, int], Transition]
 """A decision of the domain: the stored operation and the store's time in, a transition out."""
+
+
+OFFSET_MAX: Final = 10_000
+"""How far from its beginning a list can be entered by number."""
+WALKED_MAX: Final = 10_000
+"""How many operations are counted one by one, where there is no counter for them."""
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +132,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """A list of operations, newest first. Fields that are None or empty do not filter.
 
     `created_after` is inclusive, `created_before` exclusive. `before_id` is where a page begins:
-    only operations with smaller ids.
+    only operations with smaller ids. `offset` is how many of them are passed over, each of which
+    costs a step; at most OFFSET_MAX.
     """
 
     tenant: str
@@ -140,6 +147,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     created_after: int | None = None
     created_before: int | None = None
     before_id: str | None = None
+    offset: int = 0
     limit: int = 50
     view: View = View.SUMMARY
 
@@ -149,6 +157,30 @@ class Page(msgspec.Struct, frozen=True):
 
     operations: Sequence[Operation]
     next_before_id: str | None
+
+
+class Count(msgspec.Struct, frozen=True, kw_only=True):
+    """Which operations shall be counted. Fields that are None or empty do not filter.
+
+    `resource` is a type and an id. The operations of a resource are looked at one by one, whatever
+    else is asked for; `walked_max` is how many at most.
+    """
+
+    tenant: str
+    kinds: frozenset[str] = frozenset()
+    states: frozenset[State] = frozenset()
+    resource: tuple[str, str] | None = None
+    walked_max: int = WALKED_MAX
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """What is left of an operation for a while after it was pruned or deleted, at `gone_at`."""
+
+    id: str
+    tenant: str
+    alias: str | None
+    kind: str
+    gone_at: int
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,6 +242,13 @@ class OperationStore(Protocol):
     async def find(self, query: Query) -> Page:
         """One page of a list."""
 
+    async def count(self, wanted: Count) -> int | None:
+        """How many operations there are, exactly, as of one moment after the call.
+
+        By kind and state it costs the same however many there are. None: the resource has more
+        than `walked_max`.
+        """
+
     async def apply(self, changes: Sequence[Change]) -> list[Operation | OutlastError]:
         """Take decisions, durable on return: NotFound, or what `decide` raises, or the operation.
 
@@ -249,7 +288,16 @@ class OperationStore(Protocol):
         """
 
     async def prune(self, limit: int) -> int:
-        """Delete at most `limit` operations whose `expire_at` has passed; returns how many."""
+        """Delete at most `limit` operations whose `expire_at` has passed; returns how many.
+
+        Each leaves a tombstone, as one that is deleted does.
+        """
+
+    async def find_tombstone(self, tenant: str, ref: str) -> Tombstone | None:
+        """The tombstone of the tenant's operation with this id, else the newest of this alias."""
+
+    async def prune_tombstones(self, before: int, limit: int) -> int:
+        """Delete at most `limit` tombstones of what was gone before an instant; how many."""
 
     async def prune_audit(self, before: int, limit: int) -> int:
         """Delete at most `limit` audit records older than an instant, oldest first; how many."""

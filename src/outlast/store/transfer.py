@@ -23,6 +23,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "resources": ("tenant", "type", "id"),
     "resource_fields": ("tenant", "type", "key", "value", "id"),
     "rates": ("scope", "name"),
+    "tombstones": ("id",),
 }
 """Every table that is moved, and what orders its rows. An older schema has not all of them."""
 

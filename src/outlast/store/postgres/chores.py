@@ -10,6 +10,7 @@ from outlast.operations import transitions
 from outlast.operations.errors import NotFound, NotTerminal, OutlastError
 from outlast.operations.model import SECOND, Operation
 from outlast.store.port import AuditEntry, Held, Renewal
+from outlast.store.postgres import tombstones
 from outlast.store.postgres.creating import BY_ALIAS
 from outlast.store.postgres.transaction import SELECT, Transaction
 
@@ -140,6 +141,7 @@ async def delete_operations(
     transaction: Transaction, ids: Sequence[str], labels: Sequence[tuple[str, ...]]
 ) -> None:
     """Delete operations that are locked, with all that is theirs; `labels` are rows of theirs."""
+    await tombstones.bury(transaction, ids)
     for sql in _DELETE_PARTS:
         await transaction.connection.execute(sql, ids)
     if labels:

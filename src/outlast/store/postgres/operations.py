@@ -15,6 +15,7 @@ from outlast.store.port import (
     Change,
     Changed,
     Claim,
+    Count,
     Created,
     Creation,
     Held,
@@ -22,8 +23,9 @@ from outlast.store.port import (
     Page,
     Query,
     Renewal,
+    Tombstone,
 )
-from outlast.store.postgres import chores, claiming, history, lists
+from outlast.store.postgres import chores, claiming, counting, history, lists, tombstones
 from outlast.store.postgres.catalog import write_all
 from outlast.store.postgres.creating import BY_ALIAS, BY_IDEMPOTENCY_KEY, create
 from outlast.store.postgres.notices import Notices
@@ -89,6 +91,10 @@ class PostgresOperations:
         """See OperationStore."""
         return await lists.find(self._reader, query)
 
+    async def count(self, wanted: Count) -> int | None:
+        """See OperationStore."""
+        return await counting.count(self._reader, wanted)
+
     async def apply(self, changes: Sequence[Change]) -> list[Operation | OutlastError]:
         """See OperationStore."""
         return await self._writer.submit(_apply, changes) if changes else []
@@ -138,6 +144,18 @@ class PostgresOperations:
             return 0
         wish = history.AuditPruning(before, limit)
         pruned: int = first(await self._writer.submit(history.prune_audit, [wish]))
+        return pruned
+
+    async def find_tombstone(self, tenant: str, ref: str) -> Tombstone | None:
+        """See OperationStore."""
+        return await tombstones.find(self._reader, tenant, ref)
+
+    async def prune_tombstones(self, before: int, limit: int) -> int:
+        """See OperationStore."""
+        if not await self._reader.value(tombstones.LOOK, before):
+            return 0
+        wish = tombstones.Pruning(before, limit)
+        pruned: int = first(await self._writer.submit(tombstones.prune, [wish]))
         return pruned
 
     async def delete(self, tenant: str, ref: str, audit: AuditEntry | None = None) -> Operation:

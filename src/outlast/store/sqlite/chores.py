@@ -10,6 +10,7 @@ from outlast.operations import transitions
 from outlast.operations.errors import NotFound, NotTerminal
 from outlast.operations.model import SECOND, Operation
 from outlast.store.port import AuditEntry, Held, Renewal
+from outlast.store.sqlite import tombstones
 from outlast.store.sqlite.connections import fetch_one
 from outlast.store.sqlite.creating import BY_ALIAS
 from outlast.store.sqlite.transaction import SELECT, Transaction
@@ -119,6 +120,7 @@ def _delete(transaction: Transaction, operation: Operation) -> None:
     # The operation may have got events in this very transaction.
     transaction.flush()
     connection = transaction.connection
+    tombstones.bury(transaction, operation.id)
     for sql in _DELETE_PARTS:
         connection.execute(sql, (operation.id,))
     for key, value in operation.labels.items():

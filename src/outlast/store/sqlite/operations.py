@@ -16,6 +16,7 @@ from outlast.store.port import (
     Change,
     Changed,
     Claim,
+    Count,
     Created,
     Creation,
     Held,
@@ -23,9 +24,10 @@ from outlast.store.port import (
     Page,
     Query,
     Renewal,
+    Tombstone,
 )
 from outlast.store.rows import from_row
-from outlast.store.sqlite import chores, claiming, history, lists
+from outlast.store.sqlite import chores, claiming, counting, history, lists, tombstones
 from outlast.store.sqlite.catalog import write_all
 from outlast.store.sqlite.connections import Readers, fetch_all
 from outlast.store.sqlite.creating import BY_ALIAS, BY_IDEMPOTENCY_KEY, create
@@ -70,6 +72,10 @@ class SqliteOperations:
     async def find(self, query: Query) -> Page:
         """See OperationStore."""
         return await self._readers.read(lists.find, query)
+
+    async def count(self, wanted: Count) -> int | None:
+        """See OperationStore."""
+        return await self._readers.read(counting.count, wanted)
 
     async def apply(self, changes: Sequence[Change]) -> list[Operation | OutlastError]:
         """See OperationStore."""
@@ -122,6 +128,18 @@ class SqliteOperations:
         if not self._readers.read_here(history.may_prune_audit, before):
             return 0
         prune = partial(history.prune_audit, before=before)
+        pruned: int = _or_raise(await self._writer.submit(prune, [limit]))
+        return pruned
+
+    async def find_tombstone(self, tenant: str, ref: str) -> Tombstone | None:
+        """See OperationStore."""
+        return await self._readers.read(tombstones.find, tenant, ref)
+
+    async def prune_tombstones(self, before: int, limit: int) -> int:
+        """See OperationStore."""
+        if not self._readers.read_here(tombstones.may_prune, before):
+            return 0
+        prune = partial(tombstones.prune, before=before)
         pruned: int = _or_raise(await self._writer.submit(prune, [limit]))
         return pruned
 

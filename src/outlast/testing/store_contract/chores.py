@@ -1,8 +1,9 @@
-"""reap and prune."""
+"""reap, prune, and what is left of what is gone."""
 # ruff: noqa: D102  the name of a test is its sentence
 
 from outlast.operations.model import SECOND
 from outlast.operations.states import Event, State
+from outlast.store.port import Tombstone
 from outlast.testing.clock import ManualClock
 from outlast.testing.store_contract.given import (
     TENANT,
@@ -15,7 +16,7 @@ from outlast.testing.store_contract.given import (
 
 
 class ChoresContract(ContractFixtures):
-    """What `reap` and `prune` promise."""
+    """What `reap`, `prune` and tombstones promise."""
 
     async def test_a_lease_is_not_reaped_before_it_expires(
         self, given: Given, clock: ManualClock
@@ -145,3 +146,55 @@ class ChoresContract(ContractFixtures):
         assert await given.listed(labels={"x": "y"}) == []
         again = await given.create(alias="a", idempotency_key="k", fingerprint=b"2")
         assert again.is_new
+
+    async def test_what_was_pruned_or_deleted_leaves_a_tombstone(
+        self, given: Given, clock: ManualClock
+    ) -> None:
+        pruned = await given.ended(retention_seconds=60, alias="a", labels={"x": "y"})
+        deleted = await given.ended(kind="other")
+        kept = await given.ended(alias="b")
+        await given.operations.delete(TENANT, deleted.id)
+        deleted_at = clock()
+        clock.advance(60)
+        assert await given.operations.prune(9) == 1
+        for ref in (pruned.id, "a"):
+            stone = await given.operations.find_tombstone(TENANT, ref)
+            assert stone == Tombstone(pruned.id, TENANT, "a", pruned.kind, clock())
+        stone = await given.operations.find_tombstone(TENANT, deleted.id)
+        assert stone == Tombstone(deleted.id, TENANT, None, "other", deleted_at)
+        for tenant, ref in ((TENANT, kept.id), (TENANT, "b"), ("away", pruned.id), ("away", "a")):
+            assert await given.operations.find_tombstone(tenant, ref) is None
+
+    async def test_of_tombstones_with_the_same_alias_the_newest_is_found(
+        self, given: Given, clock: ManualClock
+    ) -> None:
+        for _ in range(2):
+            last = await given.ended(alias="a")
+            clock.advance(1)
+            await given.operations.delete(TENANT, "a")
+        stone = await given.operations.find_tombstone(TENANT, "a")
+        assert stone is not None
+        assert stone.id == last.id
+
+    async def test_an_operation_under_the_id_of_one_that_is_gone_can_go_as_well(
+        self, given: Given, clock: ManualClock
+    ) -> None:
+        gone = await given.ended()
+        await given.operations.delete(TENANT, gone.id)
+        clock.advance(1)
+        again = await given.ended(operation_id=gone.id)
+        await given.operations.delete(TENANT, again.id)
+        stone = await given.operations.find_tombstone(TENANT, gone.id)
+        assert stone == Tombstone(gone.id, TENANT, None, again.kind, clock())
+
+    async def test_tombstones_go_oldest_first_and_no_more_than_asked_for(
+        self, given: Given, clock: ManualClock
+    ) -> None:
+        ended = [await given.ended() for _ in range(5)]
+        for operation in ended:
+            await given.operations.delete(TENANT, operation.id)
+            clock.advance(1)
+        before = clock() - SECOND
+        assert [await given.operations.prune_tombstones(before, 3) for _ in range(3)] == [3, 1, 0]
+        stones = [await given.operations.find_tombstone(TENANT, one.id) for one in ended]
+        assert [stone is None for stone in stones] == [True, True, True, True, False]

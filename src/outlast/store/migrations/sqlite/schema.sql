@@ -11,6 +11,14 @@ CREATE TABLE audit (
 
 CREATE INDEX audit_by_tenant ON audit (tenant, number);
 
+CREATE TABLE counts (
+    tenant TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (tenant, kind, state)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE documents (
     operation_id TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -48,6 +56,24 @@ CREATE TABLE logs (
     bytes_end INTEGER NOT NULL,
     PRIMARY KEY (operation_id, number)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER operations_counted_when_added AFTER INSERT ON operations BEGIN
+    INSERT INTO counts (tenant, kind, state, count) VALUES (NEW.tenant, NEW.kind, NEW.state, 1)
+        ON CONFLICT DO UPDATE SET count = count + 1;
+END;
+
+CREATE TRIGGER operations_counted_when_gone AFTER DELETE ON operations BEGIN
+    UPDATE counts SET count = count - 1
+        WHERE tenant = OLD.tenant AND kind = OLD.kind AND state = OLD.state;
+END;
+
+CREATE TRIGGER operations_counted_when_moved AFTER UPDATE OF state ON operations
+WHEN NEW.state <> OLD.state BEGIN
+    UPDATE counts SET count = count - 1
+        WHERE tenant = OLD.tenant AND kind = OLD.kind AND state = OLD.state;
+    INSERT INTO counts (tenant, kind, state, count) VALUES (NEW.tenant, NEW.kind, NEW.state, 1)
+        ON CONFLICT DO UPDATE SET count = count + 1;
+END;
 
 CREATE TABLE operations (
     id TEXT NOT NULL PRIMARY KEY,
@@ -175,4 +201,16 @@ CREATE UNIQUE INDEX resources_by_name ON resources (tenant, type, name) WHERE na
 CREATE INDEX resources_due ON resources (type, due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE schema_migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT;
+
+CREATE TABLE tombstones (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    alias TEXT,
+    kind TEXT NOT NULL,
+    gone_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tombstones_by_age ON tombstones (gone_at);
+
+CREATE INDEX tombstones_by_alias ON tombstones (tenant, alias, gone_at) WHERE alias IS NOT NULL;
 
