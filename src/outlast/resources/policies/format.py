@@ -35,7 +35,6 @@ Language = Literal["rego", "cel"]
 Severity = Literal["info", "low", "medium", "high", "critical"]
 Status = Literal["passed", "failed", "skipped", "error"]
 SEVERITIES: Final[Sequence[Severity]] = ("critical", "high", "medium", "low", "info")
-STATUSES: Final[Sequence[Status]] = ("passed", "failed", "skipped", "error")
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +64,10 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class PolicyTest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A document, and what must come of it. The type of the evidence is the first it applies to."""
+    """A document, or the text of evidence, and what must come of it.
+
+    What is known of it is found as for evidence, with `evidence` laid over it.
+    """
 
     input: Any
     expect: Status | Expected

@@ -1,0 +1,28 @@
+"""What is asked of a locked child about policies: plain structs, and the modules that it needs."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from outlast.resources.policies.format import PolicyDocument
+from outlast.resources.policies.verdicts import PolicyError
+
+MODULE: Final = "outlast.resources.policies.locked"
+CHECK: Final = f"{MODULE}:check"
+MEMORY_BYTES: Final = 4 * 1024**3
+"""What a child may have that evaluates policies: evidence, and what one policy makes of it."""
+
+
+class CheckArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy to be checked: its texts, then its tests, each within so many seconds."""
+
+    policy: PolicyDocument
+    seconds: float
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with a policy: an error in a text, or tests with what came of them."""
+
+    error: PolicyError | None = None
+    failures: Mapping[str, str] = {}
