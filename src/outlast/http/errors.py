@@ -29,6 +29,7 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "too_large": 413,
         "unsupported_media_type": 415,
         "idempotency_mismatch": 422,
+        "invalid_evidence": 422,
         "invalid_spec": 422,
         "outbound_refused": 422,
         "unknown_kind": 422,

@@ -3,6 +3,7 @@
 OutlastError
   Invalid              invalid_request
     InvalidSpec        invalid_spec
+    InvalidEvidence    invalid_evidence
     OutboundRefused    outbound_refused
     UnknownKind        unknown_kind
     InvalidPageToken   invalid_page_token
@@ -67,6 +68,12 @@ class InvalidSpec(Invalid):
     """The spec does not fit the kind."""
 
     code = "invalid_spec"
+
+
+class InvalidEvidence(Invalid):
+    """The evidence cannot be read; `details` have the line and the column, where they are known."""
+
+    code = "invalid_evidence"
 
 
 class OutboundRefused(Invalid):

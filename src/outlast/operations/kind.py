@@ -21,6 +21,7 @@ CONFIGURED_TYPES: Final = (
     "service",
     "module",
     "instance_types",
+    "evidence_key",
 )
 """The types of resources that come from the settings: nobody writes them."""
 

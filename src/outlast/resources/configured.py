@@ -22,7 +22,9 @@ from outlast.settings import (
 )
 from outlast.store.port import AuditEntry, CatalogStore, OperationStore, Store
 
-BACKEND, OBJECT_STORE, INSTALLATION, SERVICE, MODULE, INSTANCE_TYPES = CONFIGURED_TYPES
+BACKEND, OBJECT_STORE, INSTALLATION, SERVICE, MODULE, INSTANCE_TYPES, EVIDENCE_KEY = (
+    CONFIGURED_TYPES
+)
 
 
 class BackendDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +38,12 @@ class BackendDocument(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_minute: int | None
     tokens_per_minute: int | None
     timeout_seconds: float
+
+
+class EvidenceKeyDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What the catalog tells of a public key that signatures of evidence are held to."""
+
+    pem: str
 
 
 class ObjectStoreDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +127,13 @@ class ConfiguredCatalog:
             INSTALLATION: _resources(INSTALLATION, {INSTALLATION: _installation(settings)}),
             SERVICE: _service_resources(services),
             MODULE: _resources(MODULE, modules),
+            EVIDENCE_KEY: _resources(
+                EVIDENCE_KEY,
+                {
+                    name: EvidenceKeyDocument(pem=one.pem or "")
+                    for name, one in settings.evidence.keys.items()
+                },
+            ),
             INSTANCE_TYPES: _resources(INSTANCE_TYPES, _instance_types(settings)),
         }
 

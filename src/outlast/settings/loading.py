@@ -11,6 +11,8 @@ from outlast.settings.tables import (
     Backend,
     ChatLog,
     Databases,
+    EvidenceKey,
+    EvidenceSettings,
     Infrastructure,
     InstanceTypesSettings,
     Limits,
@@ -61,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     modules: dict[str, ModuleSettings] = {}
     infrastructure: Infrastructure = Infrastructure()
     instance_types: dict[str, InstanceTypesSettings] = {}
+    evidence: EvidenceSettings = EvidenceSettings()
     outbound: Outbound = Outbound()
     chat_log: ChatLog = ChatLog()
     sharing: Sharing = Sharing()
@@ -115,9 +118,11 @@ def load_settings(
         if value is not None:
             _merge(merged, name, value)
     try:
-        return msgspec.convert(merged, Settings, strict=False, dec_hook=_to_path)
+        settings = msgspec.convert(merged, Settings, strict=False, dec_hook=_to_path)
     except (msgspec.ValidationError, ValueError) as error:
         raise SettingsError(f"settings: {error}") from error
+    keys = {name: _read_key(name, key) for name, key in settings.evidence.keys.items()}
+    return msgspec.structs.replace(settings, evidence=EvidenceSettings(keys=keys))
 
 
 def _merge(merged: dict[str, Any], name: str, value: Any) -> None:
@@ -156,6 +161,16 @@ def decode_settings(line: bytes) -> Settings:
 
 def _to_path(_: type, value: Any) -> Path:
     return Path(value)
+
+
+def _read_key(name: str, key: EvidenceKey) -> EvidenceKey:
+    if key.file is None:
+        return key
+    try:
+        text = key.file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"evidence.keys.{name}: {key.file}: {error}") from error
+    return EvidenceKey(pem=text)
 
 
 def _read_file(file: Path) -> dict[str, Any]:

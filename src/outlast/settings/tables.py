@@ -34,6 +34,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     page_size: int = 500
     schedules: int = 1000
     watchers: int = 10_000
+    evidence_bytes: int = 16 * _MIB
     database_bytes: int = 16 * 1024 * _MIB
     pipe_table_files: int = 100_000
     pipe_table_bytes: int = 16 * 1024 * _MIB
@@ -101,6 +102,26 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         limits = (self.concurrency, self.requests_per_minute, self.tokens_per_minute)
         if any(limit is not None and limit < 1 for limit in limits) or self.timeout_seconds <= 0:
             raise ValueError("a backend's limits are positive")
+
+
+class EvidenceKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A public key that signatures of evidence are held to. Table `[evidence.keys.NAME]`.
+
+    `file` is a PEM file, which is read with the settings; or `pem` is its text.
+    """
+
+    file: Path | None = None
+    pem: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.file is None) == (self.pem is None):
+            raise ValueError("a key of evidence has either a file or a pem")
+
+
+class EvidenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What evidence is held to. Table `[evidence]`."""
+
+    keys: dict[str, EvidenceKey] = {}
 
 
 class ObjectStoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

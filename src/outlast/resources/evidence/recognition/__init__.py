@@ -2,7 +2,6 @@
 
 from outlast.resources.evidence.recognition.found import (
     BadEvidence,
-    EvidenceType,
     Location,
     Problem,
     Recognised,
@@ -13,7 +12,6 @@ from outlast.resources.evidence.recognition.recognising import recognise
 
 __all__ = [
     "BadEvidence",
-    "EvidenceType",
     "Location",
     "Problem",
     "Recognised",

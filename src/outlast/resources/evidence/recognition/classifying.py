@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from outlast.resources.evidence.model import EvidenceType
 from outlast.resources.evidence.recognition.envelopes import is_statement, statement_version
-from outlast.resources.evidence.recognition.found import EvidenceType
 from outlast.resources.evidence.recognition.values import mapping, text
 
 _SPDX_3: Final = "https://spdx.org/rdf/"

@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from outlast.operations.errors import Fatal
-
-EvidenceType: TypeAlias = Literal[
-    "cyclonedx", "spdx", "sarif", "junit", "in_toto", "openvex", "csaf", "json", "yaml"
-]
+from outlast.resources.evidence.model import EvidenceType
 
 PROBLEMS_MAX: Final = 100
 DEPTH_MAX: Final = 200

@@ -7,8 +7,8 @@ a scanner.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from outlast.resources.evidence.model import EvidenceType
 from outlast.resources.evidence.recognition import spdx_inventory
-from outlast.resources.evidence.recognition.found import EvidenceType
 from outlast.resources.evidence.recognition.licenses import combine, is_told
 from outlast.resources.evidence.recognition.severities import (
     severity_of_score,

@@ -6,13 +6,13 @@ Only a locked child may call it: the bytes are somebody else's.
 from collections.abc import Mapping
 from typing import Final
 
+from outlast.resources.evidence.model import EvidenceType
 from outlast.resources.evidence.recognition.classifying import classify
 from outlast.resources.evidence.recognition.cyclonedx_xml import NAMESPACE, read_cyclonedx
 from outlast.resources.evidence.recognition.envelopes import open_envelopes
 from outlast.resources.evidence.recognition.found import (
     PROBLEMS_MAX,
     BadEvidence,
-    EvidenceType,
     Location,
     Problem,
     Read,

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import jsonschema_rs
 
+from outlast.resources.evidence.model import EvidenceType
 from outlast.resources.evidence.recognition.found import (
     PROBLEMS_MAX,
-    EvidenceType,
     Locate,
     Problem,
 )

@@ -6,45 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
 
+from outlast.resources.evidence.keys import CURVE_HASHES, PublicKey, read_key
 from outlast.resources.evidence.recognition.found import BadEvidence, Signature
 
 SIGNATURES_MAX: Final = 20
-_KEY_BITS_MIN: Final = 2048
-_CURVE_BITS: Final = {256: hashes.SHA256(), 384: hashes.SHA384(), 521: hashes.SHA512()}
 _KEY_ID_CHARS_MAX: Final = 200
-
-PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
-
-
-class WrongKeyError(ValueError):
-    """This is not a public key that signatures can be held to."""
 
 
 class _Signed(msgspec.Struct):
     sig: str
     keyid: str | None = None
-
-
-def read_key(pem: str) -> PublicKey:
-    """A public key from its PEM text. Raises WrongKeyError."""
-    if "PRIVATE KEY" in pem:
-        raise WrongKeyError("it is a private key: only public ones are needed here")
-    try:
-        key = serialization.load_pem_public_key(pem.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise WrongKeyError("it is not the PEM text of a public key") from error
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size in _CURVE_BITS:
-        return key
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _KEY_BITS_MIN:
-        return key
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return key
-    message = f"it is not Ed25519, ECDSA on a NIST curve, or RSA with {_KEY_BITS_MIN} bits or more"
-    raise WrongKeyError(message)
 
 
 def check_signatures(
@@ -87,7 +62,7 @@ def _fits(key: PublicKey, signature: bytes, signed: bytes) -> bool:
     if isinstance(key, ed25519.Ed25519PublicKey):
         return _passes(lambda: key.verify(signature, signed))
     if isinstance(key, ec.EllipticCurvePublicKey):
-        scheme = ec.ECDSA(_CURVE_BITS[key.curve.key_size])
+        scheme = ec.ECDSA(CURVE_HASHES[key.curve.key_size])
         return _passes(lambda: key.verify(signature, signed, scheme))
     hash_ = hashes.SHA256()
     pss = padding.PSS(padding.MGF1(hash_), padding.PSS.AUTO)

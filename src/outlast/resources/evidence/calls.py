@@ -1,0 +1,33 @@
+"""What is asked of a locked child about evidence."""
+
+import importlib.util
+from typing import Final
+
+import msgspec
+
+from outlast.executors.launching import Blueprint
+
+MODULE: Final = "outlast.resources.evidence.locked"
+LOOK: Final = f"{MODULE}:look"
+CONTENT: Final = "evidence"
+"""The name of the file with the bytes."""
+
+MEMORY_BYTES: Final = 1024**3
+NOT_INSTALLED: Final = "evidence needs the extra `policy`: pip install 'outlast[policy]'"
+_NEEDED: Final = ("cyclonedx", "jsonschema_rs", "license_expression", "yaml")
+
+
+class LookArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the bytes before they are looked at."""
+
+    name: str | None
+
+
+def is_installed() -> bool:
+    """Whether what reads evidence is here."""
+    return all(importlib.util.find_spec(one) is not None for one in _NEEDED)
+
+
+def looking_child() -> Blueprint:
+    """What each look is taken in: some may wait for looks."""
+    return Blueprint(modules=(MODULE,), preload=(), sandboxed=True, memory_bytes=MEMORY_BYTES)
