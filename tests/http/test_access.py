@@ -33,6 +33,9 @@ OF_ONE = [
     ("GET", "/v1/files/{file}", {}),
     ("GET", "/v1/files/{file}/content", {}),
     ("DELETE", "/v1/files/{file}", {}),
+    ("GET", "/v1/evidence/{evidence}", {}),
+    ("GET", "/v1/evidence/{evidence}/content", {}),
+    ("DELETE", "/v1/evidence/{evidence}", {}),
     ("GET", "/v1/databases/{database}", {}),
     ("GET", "/v1/databases/{database}/file", {}),
     ("GET", "/v1/databases/{database}/credentials", {}),
@@ -66,6 +69,8 @@ OF_MANY = [
     ("POST", "/v1/datasets", {"json": {"name": "fresh"}}),
     ("GET", "/v1/files", {}),
     ("POST", "/v1/files?name=fresh&purpose=batch", {"content": b"{}", "headers": OCTETS}),
+    ("GET", "/v1/evidence", {}),
+    ("POST", "/v1/evidence", {"content": b"{}", "headers": OCTETS}),
     ("GET", "/v1/databases", {}),
     ("GET", "/v1/vector-databases", {}),
     ("GET", "/v1/services", {}),
@@ -97,7 +102,7 @@ SHOWN = {
 """How the table of routes writes what the requests name."""
 
 NAMES = ["operation", "dataset", "version", "file", "token"]
-NAMES += ["database", "vector_database", "schedule"]
+NAMES += ["database", "vector_database", "schedule", "evidence"]
 
 
 @pytest.fixture
@@ -109,6 +114,7 @@ async def things(serving):
     answer = await owner.post("/v1/datasets/numbers/versions", content=b'{"a":1}\n', headers=JSONL)
     url = "/v1/files?name=f&purpose=batch"
     file = (await owner.post(url, content=b"{}", headers=OCTETS)).json()
+    evidence = (await owner.post("/v1/evidence", content=b"{}", headers=OCTETS)).json()
     token = (await owner.post("/v1/tokens", json={"role": "viewer"})).json()["token"]
     schedule = (await owner.post("/v1/schedules", json={**EVERY_HOUR, "name": "hourly"})).json()
     database = await keep_database(serving.store, "d", tenant=serving.away.id)
@@ -127,6 +133,7 @@ async def things(serving):
         "dataset": dataset["id"],
         "version": answer.json()["version"],
         "file": file["id"],
+        "evidence": evidence["id"],
         "token": token["id"],
     }
 
@@ -154,7 +161,7 @@ async def test_not_yours_looks_exactly_like_not_there(serving, things, method, u
     bodies = [problem_of(answer) for answer in (theirs, nothing)]
     for body in bodies:
         del body["request_id"]
-        for thing in ("dataset", "version", "file", "database", "vector_database", "schedule"):
+        for thing in set(NAMES) - {"operation", "token"}:
             body["detail"] = body["detail"].replace(things[thing], "0" * 20)
     assert bodies[0] == bodies[1]
     hidden = {"date", "x-request-id", "content-length"}

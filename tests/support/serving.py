@@ -28,6 +28,7 @@ from outlast.resources.configured import ConfiguredStore
 from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.parser import Parser
+from outlast.resources.evidence import Evidences
 from outlast.resources.files import Files
 from outlast.resources.keyring import make_key, read_keys
 from outlast.resources.models import Models
@@ -161,6 +162,7 @@ class Serving:
                 databases=self.databases,
                 pipe_tables=PipeTables(self.engine.store),
                 vector_databases=self._vector_databases(),
+                evidences=self._evidences(),
                 services=Services(self.engine.store.catalog, self._kinds, OwnPreparer()),
                 relay=self.chatting.relay,
                 chat_log=self.chatting.log,
@@ -249,6 +251,15 @@ class Serving:
     async def _ready(self):
         if not self.is_ready:
             raise RuntimeError("the secret reason")
+
+    def _evidences(self):
+        return Evidences(
+            self.engine.store,
+            LocalObjects(self._folder / "objects"),
+            OwnSandbox(self._folder / "evidence-calls"),
+            spool=self._folder / "spool",
+            bytes_max=self.limits.evidence_bytes,
+        )
 
     def _vector_databases(self):
         return VectorDatabases(

@@ -30,6 +30,9 @@ from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.collecting import Collector
 from outlast.resources.datasets.parser import Parser
+from outlast.resources.dismissals import DISMISSAL
+from outlast.resources.evidence import EvidenceCollector, Evidences
+from outlast.resources.evidence.keys import check_keys
 from outlast.resources.files import FileCollector, FilePublisher, Files
 from outlast.resources.keyring import KEY_VARIABLE, Keyring, make_key, read_keys
 from outlast.resources.models import ModelCollector, Models
@@ -119,6 +122,16 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
             upload_bytes_max=self.settings.limits.upload_bytes,
         )
 
+    def evidences(self, sandbox: Sandbox) -> Evidences:
+        """The evidence of all tenants."""
+        return Evidences(
+            self.store,
+            self.objects,
+            sandbox,
+            spool=self.folder.spool,
+            bytes_max=self.settings.limits.evidence_bytes,
+        )
+
     def file_publisher(self) -> FilePublisher:
         """What publishes files."""
         return FilePublisher(self.store.catalog, self.objects, spool=self.folder.spool)
@@ -188,6 +201,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         vectors = VectorDatabaseCollector(self.store.catalog, self.objects, now=now)
         states = StateCollector(self.store.catalog, self.objects, now=now)
         modules = ModuleCollector(self.store.catalog, self.objects, now=now)
+        evidence = EvidenceCollector(self.store.catalog, self.objects, now=now)
         pause = _FIRST_COLLECT_SECONDS
         while True:
             await asyncio.sleep(pause)
@@ -201,17 +215,19 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
                 swept = await OperationFiles(self.objects).sweep(self.store.operations, now)
                 secrets = await self.secrets.collect(self.store.operations)
                 operations = self.store.operations
-                await collect_orphans(self.store.catalog, operations, DEPLOYMENT)
+                for owned in (DEPLOYMENT, DISMISSAL):
+                    await collect_orphans(self.store.catalog, operations, owned)
                 of_stacks = await states.collect() + await modules.collect()
+                of_evidence = await evidence.collect()
                 of_chats = await self.chat_keeper().keep()
             except (OutlastError, OSError):
                 logger.exception("garbage was not collected; the next round tries again")
             else:
                 logger.info(
                     "collected %s, %d files, %d of models, %d of databases, %d of stacks,"
-                    " %d of operations, %d secrets, and %d segments of the chat log",
+                    " %d of operations, %d secrets, %d of evidence, %d segments of the chat log",
                     *(collected, of_files, of_models, of_databases, of_stacks),
-                    *(swept, secrets, of_chats),
+                    *(swept, secrets, of_evidence, of_chats),
                 )
 
 
@@ -253,6 +269,7 @@ async def lay_foundation(
     objects = open_objects(settings, folder, os.environ)
     check_folders(settings)
     gate_of(settings)  # what is wrong with its rules is told now
+    check_keys(settings.evidence.keys)
     store = open_store(settings)
     keyring = open_keyring(folder)
     await store.open()

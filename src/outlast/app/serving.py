@@ -26,6 +26,7 @@ from outlast.operations.errors import ResourceExists
 from outlast.processes import Listener, Listening, bind, keep_running
 from outlast.resources.chat_log import ChatLog
 from outlast.resources.datasets import Datasets
+from outlast.resources.evidence import Evidences
 from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.stacks import Stacks
 from outlast.resources.vector_databases import VectorDatabases
@@ -83,7 +84,10 @@ async def serve(
         datasets = foundation.datasets(foundation.warm_sandbox(stack))
         relay = open_relay(stack, foundation, log)
         vectors = open_vector_databases(stack, foundation, relay)
-        parts = _parts(foundation, hub, datasets, log, relay, vector_databases=vectors)
+        evidences = foundation.evidences(foundation.warm_sandbox(stack))
+        parts = _parts(
+            foundation, hub, datasets, log, relay, vector_databases=vectors, evidences=evidences
+        )
         site = Site(parts, ready=_readiness(foundation.store), version=version("outlast"))
         keep_running(stack, foundation.chores().run())
         keep_running(stack, Ticker(parts.engine).run())
@@ -136,6 +140,7 @@ def _parts(
     relay: Relay,
     *,
     vector_databases: VectorDatabases,
+    evidences: Evidences,
 ) -> Parts:
     settings = foundation.settings
     engine = Engine(
@@ -160,6 +165,7 @@ def _parts(
         pipe_tables=PipeTables(foundation.store),
         vector_databases=vector_databases,
         stacks=Stacks(engine, foundation.secrets),
+        evidences=evidences,
         relay=relay,
         chat_log=log,
         settings=settings,

@@ -7,6 +7,7 @@ from outlast.http.chat_log import ChatLogRoutes
 from outlast.http.databases import DatabaseRoutes
 from outlast.http.datasets import DatasetRoutes
 from outlast.http.errors import STATUS
+from outlast.http.evidence import EvidenceRoutes
 from outlast.http.faces import NATIVE_FACE
 from outlast.http.files import FileRoutes
 from outlast.http.health import HealthRoutes
@@ -51,6 +52,8 @@ def native_routes(
     if parts.vector_databases is not None:
         found = parts.vector_databases
         routes += VectorDatabaseRoutes(found, parts.limits, body_seconds).routes()
+    if parts.evidences is not None:
+        routes += EvidenceRoutes(parts.evidences, parts.limits, body_seconds).routes()
     if parts.chat_log is not None:
         routes += ChatLogRoutes(parts, parts.chat_log).routes()
     url = parts.settings.public_url or "/"

@@ -8,6 +8,7 @@ from outlast.inference.relaying import Relay
 from outlast.resources.chat_log import ChatLog
 from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Uploads
+from outlast.resources.evidence import Evidences
 from outlast.resources.files import Files
 from outlast.resources.models import Models
 from outlast.resources.pipe_tables.library import PipeTables
@@ -38,6 +39,7 @@ class Parts:
     services: Services | None = None
     vector_databases: VectorDatabases | None = None
     stacks: Stacks | None = None
+    evidences: Evidences | None = None
     relay: Relay | None = None
     chat_log: ChatLog | None = None
     body_seconds: float = BODY_SECONDS

@@ -5,8 +5,6 @@ from typing import Final
 
 import msgspec
 
-from outlast.executors.launching import Blueprint
-
 MODULE: Final = "outlast.resources.evidence.locked"
 LOOK: Final = f"{MODULE}:look"
 CONTENT: Final = "evidence"
@@ -26,8 +24,3 @@ class LookArguments(msgspec.Struct, frozen=True, kw_only=True):
 def is_installed() -> bool:
     """Whether what reads evidence is here."""
     return all(importlib.util.find_spec(one) is not None for one in _NEEDED)
-
-
-def looking_child() -> Blueprint:
-    """What each look is taken in: some may wait for looks."""
-    return Blueprint(modules=(MODULE,), preload=(), sandboxed=True, memory_bytes=MEMORY_BYTES)

@@ -5,7 +5,7 @@ Who may submit may bring it. Deleting what another member brought is for operato
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,16 +56,13 @@ class Evidences:
         *,
         spool: Path,
         bytes_max: int,
-        before_look: Callable[[], object] = lambda: None,
     ) -> None:
-        """`before_look` is called again and again: what looks need may be made ready then."""
         self._catalog = store.catalog
         self._now = store.operations.now
         self._objects = objects
         self._sandbox = sandbox
         self._spool = spool
         self._bytes_max = bytes_max
-        self._before_look = before_look
 
     async def put(
         self,
@@ -83,7 +80,6 @@ class Evidences:
         model.check_name(name)
         if not calls.is_installed():
             raise Unavailable(calls.NOT_INSTALLED)
-        self._before_look()
         async with spooled(self._spool, chunks, self._bytes_max) as upload:
             digest = await asyncio.to_thread(_digest, upload.path)
             known = await self._catalog.read(principal.tenant, model.EVIDENCE, digest)
