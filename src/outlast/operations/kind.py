@@ -22,8 +22,9 @@ CONFIGURED_TYPES: Final = (
     "module",
     "instance_types",
     "evidence_key",
+    "builtin_policy",
 )
-"""The types of resources that come from the settings: nobody writes them."""
+"""The types of resources that come from the settings, or the program: nobody writes them."""
 
 OPERATION: Final = "operation"
 """The type under which a catalog shows operations, to be read: an OperationDocument each."""

@@ -1,6 +1,7 @@
 """What the settings name, as resources that every tenant can read and nobody can write."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -10,6 +11,7 @@ import msgspec
 from outlast.operations.errors import Unavailable
 from outlast.operations.kind import CONFIGURED_TYPES, OPERATION, Catalog, CatalogWrite, Resource
 from outlast.operations.service import Service
+from outlast.resources.policies.builtin import load_builtin_policies
 from outlast.resources.services.model import ServiceDocument
 from outlast.resources.shown_operations import ShownOperations
 from outlast.settings import (
@@ -22,9 +24,8 @@ from outlast.settings import (
 )
 from outlast.store.port import AuditEntry, CatalogStore, OperationStore, Store
 
-BACKEND, OBJECT_STORE, INSTALLATION, SERVICE, MODULE, INSTANCE_TYPES, EVIDENCE_KEY = (
-    CONFIGURED_TYPES
-)
+BACKEND, OBJECT_STORE, INSTALLATION, SERVICE, *_OTHERS = CONFIGURED_TYPES
+MODULE, INSTANCE_TYPES, EVIDENCE_KEY, BUILTIN_POLICY = _OTHERS
 
 
 class BackendDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +79,7 @@ class InstallationDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What a kind may have to know of the installation. The one resource is called as its type.
 
     `outbound_allow` is the setting; `allow_unsandboxed`: hostile bytes may be parsed where no
-    sandbox holds; `pipe_table_files` and `pipe_table_bytes` are the limits;
+    sandbox holds; `pipe_table_files`, `pipe_table_bytes` and `policy_seconds` are the limits;
     `database_engine` is what new databases are made with.
     """
 
@@ -86,6 +87,7 @@ class InstallationDocument(msgspec.Struct, frozen=True, kw_only=True):
     allow_unsandboxed: bool
     pipe_table_files: int = Limits().pipe_table_files
     pipe_table_bytes: int = Limits().pipe_table_bytes
+    policy_seconds: float = Limits().policy_seconds
     database_engine: Literal["duckdb", "postgresql"] = "duckdb"
     infrastructure: InfrastructureDocument = InfrastructureDocument()
 
@@ -137,11 +139,19 @@ class ConfiguredCatalog:
             INSTANCE_TYPES: _resources(INSTANCE_TYPES, _instance_types(settings)),
         }
 
+    def _resources(self, type_: str) -> Sequence[Resource] | None:
+        return self._builtin_policies if type_ == BUILTIN_POLICY else self._configured.get(type_)
+
+    @cached_property
+    def _builtin_policies(self) -> Sequence[Resource]:
+        # Read when they are first asked for: most processes never do.
+        return _resources(BUILTIN_POLICY, load_builtin_policies())
+
     async def read(self, tenant: str, type: str, id_or_name: str) -> Resource | None:
         """See CatalogStore."""
         if type == OPERATION and self._operations is not None:
             return await self._operations.read(tenant, id_or_name)
-        configured = self._configured.get(type)
+        configured = self._resources(type)
         if configured is None:
             return await self._catalog.read(tenant, type, id_or_name)
         found = [one for one in configured if id_or_name in {one.id, one.name}]
@@ -160,7 +170,7 @@ class ConfiguredCatalog:
         """See CatalogStore. What the settings name has no indexed fields."""
         if type == OPERATION and self._operations is not None:
             return await self._operations.find(tenant, fields or {}, limit)
-        configured = self._configured.get(type)
+        configured = self._resources(type)
         if configured is None:
             return await self._catalog.find(
                 tenant, type, fields=fields, before_id=before_id, after_id=after_id, limit=limit
@@ -260,6 +270,7 @@ def _installation(settings: Settings) -> InstallationDocument:
         allow_unsandboxed=settings.allow_unsandboxed,
         pipe_table_files=settings.limits.pipe_table_files,
         pipe_table_bytes=settings.limits.pipe_table_bytes,
+        policy_seconds=settings.limits.policy_seconds,
         database_engine=settings.databases.engine,
         infrastructure=_infrastructure(settings),
     )

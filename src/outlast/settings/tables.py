@@ -35,6 +35,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     schedules: int = 1000
     watchers: int = 10_000
     evidence_bytes: int = 16 * _MIB
+    policy_seconds: float = 20
     database_bytes: int = 16 * 1024 * _MIB
     pipe_table_files: int = 100_000
     pipe_table_bytes: int = 16 * 1024 * _MIB

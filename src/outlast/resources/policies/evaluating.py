@@ -88,7 +88,7 @@ def try_out(policy: PolicyDocument, test: PolicyTest, *, seconds: float) -> str 
     verdict = judge(policy, seen, seconds=seconds)
     expected, status = test.expected, status_of(verdict)
     if status != expected.status:
-        return f"it {_became(status)}, but should have {_became(expected.status)}{_why(verdict)}"
+        return f"it came out as {status}, not as {expected.status}{_why(verdict)}"
     if expected.violations is not None and verdict.total != expected.violations:
         return f"there are {verdict.total} violations, not {expected.violations}{_why(verdict)}"
     messages = [one.message for one in verdict.violations]
@@ -109,10 +109,6 @@ def _recognise(policy: PolicyDocument, test: PolicyTest) -> tuple[Any, dict[str,
         # A part of a document is enough for a test.
         evidence["type"] = policy.applies_to[0]
     return recognised.document, evidence
-
-
-def _became(status: str) -> str:
-    return "been an error" if status == "error" else status
 
 
 def _why(verdict: Verdict) -> str:

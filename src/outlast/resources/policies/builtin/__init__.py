@@ -1,15 +1,13 @@
 """The policies that every installation has: a file each beside this one, in TOML."""
 
-import functools
 from collections.abc import Mapping
 from importlib import resources
 
 from outlast.resources.policies.format import PolicyDocument, check_policy, read_policy
 
 
-@functools.cache
-def builtin_policies() -> Mapping[str, PolicyDocument]:
-    """The built-in policies by name, each with its version."""
+def load_builtin_policies() -> Mapping[str, PolicyDocument]:
+    """Read the built-in policies: by name, each with its version."""
     found: dict[str, PolicyDocument] = {}
     files = [one for one in resources.files(__package__).iterdir() if one.name.endswith(".toml")]
     for file in sorted(files, key=lambda one: one.name):
