@@ -41,6 +41,7 @@ from outlast.store.port import (
     Page,
     Query,
     Store,
+    Tombstone,
 )
 
 Outcome: TypeAlias = Created | OutlastError
@@ -67,6 +68,7 @@ class Engine:
         self.limits = limits
         self._hub = hub
         self._retention_seconds = int(retention.operations_days * 86_400)
+        self._tombstones_kept = int(retention.tombstones_days * 86_400 * SECOND)
         self._preparer = preparer or OwnPreparer()
         self._admission = Admission(store.operations, sharing)
 
@@ -141,6 +143,16 @@ class Engine:
             if operation is not None:
                 return operation
         raise NotFound("there is no such operation")
+
+    async def find_tombstone(self, principal: Principal, ref: str) -> Tombstone:
+        """What is left of an operation that is gone, by its id or alias. Raises NotFound."""
+        principal.require(Verb.READ)
+        id = ids.decode_any(ref) or ref
+        found = await self.store.operations.find_tombstone(principal.tenant, id)
+        since = self.store.operations.now() - self._tombstones_kept
+        if found is None or found.gone_at <= since:
+            raise NotFound("there is no such operation")
+        return found
 
     async def find(self, principal: Principal, query: Query) -> Page:
         """One page of the tenant's operations, newest first."""

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from outlast.operations import ids
 from outlast.operations.errors import Invalid
-from outlast.operations.model import Operation
 
 _UUID_CHARS = 36
 
@@ -17,10 +16,9 @@ def show_id(id: str) -> str:
     return str(ids.to_uuid(id)) if ids.is_id(id) else id
 
 
-def show_operation_id(operation: Operation) -> str:
-    """The UUID that the caller chose, else our own."""
-    alias = operation.alias
-    return alias if alias is not None and is_uuid(alias) else show_id(operation.id)
+def show_operation_id(id: str, alias: str | None) -> str:
+    """The UUID that the caller chose for an operation, else our own."""
+    return alias if alias is not None and is_uuid(alias) else show_id(id)
 
 
 def read_id(text: str, name: str) -> str:

@@ -7,10 +7,12 @@ import msgspec
 from outlast.dialects.datarobot.ids import show_id, show_operation_id
 from outlast.dialects.datarobot.instants import Instant, instant
 from outlast.dialects.datarobot.words import EXPIRING, STATUSES, TARGETS, JobExecutionState
+from outlast.operations import ids
 from outlast.operations.model import Operation
 from outlast.operations.states import State
 
 _CANCELLED = "The operation was cancelled."
+_GONE = "The operation has ended, and is no longer kept."
 
 
 class StatusResponse(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -37,7 +39,20 @@ def status_on_wire(operation: Operation) -> StatusResponse:
         description=_description(operation),
         message=_message(operation),
         status=_status(operation),
-        status_id=show_operation_id(operation),
+        status_id=show_operation_id(operation.id, operation.alias),
+        status_type="",
+    )
+
+
+def gone_on_wire(id: str, alias: str | None) -> StatusResponse:
+    """What is still known of an operation that is no longer kept."""
+    return StatusResponse(
+        code=1,
+        created=instant(ids.created_at(id)),
+        description="",
+        message=_GONE,
+        status=JobExecutionState.EXPIRED,
+        status_id=show_operation_id(id, alias),
         status_type="",
     )
 

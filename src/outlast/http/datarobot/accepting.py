@@ -48,5 +48,6 @@ def accepted(
 ) -> Answer:
     """202, with the absolute URL of the operation's status, which clients take apart."""
     base = GENAI if at == "genai" else PLATFORM
-    location = call.absolute(f"{base}/status/{show_operation_id(operation)}/")
+    id = show_operation_id(operation.id, operation.alias)
+    location = call.absolute(f"{base}/status/{id}/")
     return Answer(status=202, body=encode(body), headers=[(b"location", location.encode())])
