@@ -65,11 +65,12 @@ def found(*wanted):
     return (sql, *values)
 
 
-def counted(**filters):
-    sql, values = counting.count_sql(Count(tenant="acme", **filters))
-    return (sql, *values)
+def counting_of(**filters):
+    return Count(tenant="acme", **filters)
 
 
+R7 = ("database", "r7")
+RARE = frozenset({State.CANCELLED, State.RUNNING})
 A, B = ids.make_id(NOW + 7 * SECOND, 7), ids.make_id(NOW + 8 * SECOND, 8)
 STATEMENTS = {
     "get": (operations_module._BY_IDS, [A, B]),
@@ -95,9 +96,10 @@ STATEMENTS = {
     "delete logs": (chores._DELETE_PARTS[1], [A, B]),
     "delete": (chores._DELETE, [A, B]),
     "delete labels": (chores._DELETE_LABELS, ["acme"], ["team"], ["t3"], [A]),
-    "count": counted(),
-    "count of a kind": counted(kinds=frozenset({"k1"}), states=frozenset({State.FAILED})),
-    "count of a resource": counted(resource=("database", "r7"), walked_max=20),
+    "count": counting.counters_sql(counting_of()),
+    "count of a kind": counting.counters_sql(counting_of(kinds=frozenset({"k1"}))),
+    "count of few": counting.few_sql(counting_of(states=RARE, resource=("database", "none"))),
+    "count of a resource": counting.resource_sql(counting_of(resource=R7, walked_max=20)),
     "look for counts": (counting.ARE_MANY, counting.DELTAS_MAX),
     "resource": (catalog._EITHER, "acme", "dataset", "d7"),
     "resources": found("acme", "dataset", {}, None, 50),

@@ -79,10 +79,10 @@ STATEMENTS = {
     "resources due": catalog.DUE,
     "resources by field": catalog.find_sql("t", "y", {"a": "1"}, None, 5)[0],
     "resources by fields": catalog.find_sql("t", "y", {"a": "1", "b": "2"}, None, 5)[0],
-    "count": counting.count_sql(Count(tenant="t", kinds=KINDS, states=frozenset(State)))[0],
-    "count of a resource": counting.count_sql(Count(tenant="t", resource=("a", "b"), kinds=KINDS))[
-        0
-    ],
+    "count": counting.counters_sql(Count(tenant="t", kinds=KINDS))[0],
+    "count of few of a kind": counting.few_sql(Count(tenant="t", kinds=KINDS))[0],
+    "count of few in a state": counting.few_sql(Count(tenant="t", states=frozenset(State)))[0],
+    "count of a resource": counting.resource_sql(Count(tenant="t", kinds=KINDS))[0],
     **{f"delete: {sql}": sql for sql in chores._DELETE_PARTS},
 }
 

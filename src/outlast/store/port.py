@@ -162,8 +162,8 @@ class Page(msgspec.Struct, frozen=True):
 class Count(msgspec.Struct, frozen=True, kw_only=True):
     """Which operations shall be counted. Fields that are None or empty do not filter.
 
-    `resource` is a type and an id. The operations of a resource are looked at one by one, whatever
-    else is asked for; `walked_max` is how many at most.
+    `resource` is a type and an id: operations are looked at one by one, `walked_max` at most, all
+    of the resource or, where there are few enough, all of the kinds and states.
     """
 
     tenant: str
@@ -245,8 +245,8 @@ class OperationStore(Protocol):
     async def count(self, wanted: Count) -> int | None:
         """How many operations there are, exactly, as of one moment after the call.
 
-        By kind and state it costs the same however many there are. None: the resource has more
-        than `walked_max`.
+        By kind and state it costs the same however many there are. None: more than `walked_max`
+        would have to be looked at.
         """
 
     async def apply(self, changes: Sequence[Change]) -> list[Operation | OutlastError]:

@@ -9,7 +9,7 @@ counted is the sum of both, as one snapshot has them.
 import asyncio
 import logging
 import random
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from outlast.operations.errors import Unavailable
 from outlast.store.port import Count
@@ -33,36 +33,71 @@ FOLD: Final = (
     " ON CONFLICT (tenant, kind, state) DO UPDATE SET count = counts.count + excluded.count"
 )
 
+Statement: TypeAlias = tuple[Any, ...]
+"""SQL, and the values of its placeholders."""
+
 _log = logging.getLogger(__name__)
 
 
 async def count(reader: Reader, wanted: Count) -> int | None:
     """See OperationStore.count."""
-    sql, values = count_sql(wanted)
-    [[walked, found]] = await reader.fetch(sql, *values)
+    counted = int(await reader.value(*counters_sql(wanted)))
+    if wanted.resource is None:
+        return counted
+    if counted <= wanted.walked_max:
+        return int(await reader.value(*few_sql(wanted)))
+    [[walked, found]] = await reader.fetch(*resource_sql(wanted))
     return None if walked > wanted.walked_max else int(found)
 
 
-def count_sql(wanted: Count) -> tuple[str, list[Any]]:
-    """SQL for how many operations are looked at one by one, and how many there are."""
-    values: list[Any] = [wanted.tenant]
+def counters_sql(wanted: Count) -> Statement:
+    """How many operations there are of the kinds and states."""
+    checks, values = _checks(wanted)
+    return (
+        "SELECT coalesce(sum(n), 0) FROM"
+        f" (SELECT count AS n FROM counts WHERE tenant = $1{checks}"
+        f" UNION ALL SELECT delta FROM count_deltas WHERE tenant = $1{checks}) AS c"
+    ), *values
+
+
+def few_sql(wanted: Count) -> Statement:
+    """How many of the operations of these kinds and states are the resource's."""
+    checks, values = _checks(wanted)
+    place = len(values) + 1
+    return (
+        (
+            f"SELECT count(*) FROM operations WHERE tenant = $1{checks}"
+            f" AND resource_type = ${place} AND resource_id = ${place + 1}"
+        ),
+        *values,
+        *(wanted.resource or ()),
+    )
+
+
+def resource_sql(wanted: Count) -> Statement:
+    """How many of the resource's operations were looked at, and how many of them are wanted."""
+    checks, values = _checks(wanted)
+    place = len(values) + 1
+    return (
+        (
+            f"SELECT count(*), count(*) FILTER (WHERE resource_type = ${place}{checks}) FROM"
+            " (SELECT resource_type, kind, state FROM operations"
+            f" WHERE tenant = $1 AND resource_id = ${place + 1} LIMIT ${place + 2}) AS walked"
+        ),
+        *values,
+        *(wanted.resource or ()),
+        wanted.walked_max + 1,
+    )
+
+
+def _checks(wanted: Count) -> tuple[str, list[Any]]:
     checks = ""
+    values: list[Any] = [wanted.tenant]
     for column, allowed in (("kind", wanted.kinds), ("state", wanted.states)):
         if allowed:
             values.append(list(allowed))
             checks += f" AND {column} = ANY(${len(values)}::text[])"
-    if wanted.resource is None:
-        return (
-            "SELECT 0, coalesce(sum(n), 0) FROM"
-            f" (SELECT count AS n FROM counts WHERE tenant = $1{checks}"
-            f" UNION ALL SELECT delta FROM count_deltas WHERE tenant = $1{checks}) AS c"
-        ), values
-    first = len(values) + 1
-    return (
-        f"SELECT count(*), count(*) FILTER (WHERE resource_type = ${first}{checks}) FROM"
-        " (SELECT resource_type, kind, state FROM operations"
-        f" WHERE tenant = $1 AND resource_id = ${first + 1} LIMIT ${first + 2}) AS walked"
-    ), [*values, *wanted.resource, wanted.walked_max + 1]
+    return checks, values
 
 
 class Folder:

@@ -1,34 +1,62 @@
 """How many operations there are: by counters that triggers keep, or by a short walk."""
 # ruff: noqa: S608  statements are put together from constants; values are always bound
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import apsw
 
 from outlast.store.port import Count
 from outlast.store.sqlite.connections import fetch_one
 
+Statement: TypeAlias = tuple[str, list[Any]]
+
 
 def count(connection: apsw.Connection, wanted: Count) -> int | None:
     """See OperationStore.count."""
+    counted: int
     found: int
-    walked, found = fetch_one(connection, *count_sql(wanted))
+    (counted,) = fetch_one(connection, *counters_sql(wanted))
+    if wanted.resource is None:
+        return counted
+    if counted <= wanted.walked_max:
+        (found,) = fetch_one(connection, *few_sql(wanted))
+        return found
+    walked, found = fetch_one(connection, *resource_sql(wanted))
     return None if walked > wanted.walked_max else found
 
 
-def count_sql(wanted: Count) -> tuple[str, list[Any]]:
-    """SQL for how many operations are looked at one by one, and how many there are."""
-    checks, values = "", list[Any]()
-    for column, allowed in (("kind", sorted(wanted.kinds)), ("state", sorted(wanted.states))):
-        if allowed:
-            checks += f" AND {column} IN ({', '.join('?' * len(allowed))})"
-            values += allowed
-    if wanted.resource is None:
-        sql = f"SELECT 0, coalesce(sum(count), 0) FROM counts WHERE tenant = ?{checks}"
-        return sql, [wanted.tenant, *values]
-    type_, id_ = wanted.resource
+def counters_sql(wanted: Count) -> Statement:
+    """How many operations there are of the kinds and states."""
+    checks, values = _checks(wanted)
+    sql = f"SELECT coalesce(sum(count), 0) FROM counts WHERE tenant = ?{checks}"
+    return sql, [wanted.tenant, *values]
+
+
+def few_sql(wanted: Count) -> Statement:
+    """How many of the operations of these kinds and states are the resource's."""
+    checks, values = _checks(wanted)
+    index = "operations_by_kind" if wanted.kinds else "operations_by_state"
+    return (
+        f"SELECT count(*) FROM operations INDEXED BY {index}"
+        f" WHERE tenant = ?{checks} AND resource_type = ? AND resource_id = ?"
+    ), [wanted.tenant, *values, *(wanted.resource or ())]
+
+
+def resource_sql(wanted: Count) -> Statement:
+    """How many of the resource's operations were looked at, and how many of them are wanted."""
+    checks, values = _checks(wanted)
+    type_, id_ = wanted.resource or ("", "")
     return (
         f"SELECT count(*), count(*) FILTER (WHERE resource_type = ?{checks}) FROM"
         " (SELECT resource_type, kind, state FROM operations INDEXED BY operations_by_resource"
         " WHERE tenant = ? AND resource_id = ? LIMIT ?)"
     ), [type_, *values, wanted.tenant, id_, wanted.walked_max + 1]
+
+
+def _checks(wanted: Count) -> Statement:
+    checks, values = "", list[Any]()
+    for column, allowed in (("kind", sorted(wanted.kinds)), ("state", sorted(wanted.states))):
+        if allowed:
+            checks += f" AND {column} IN ({', '.join('?' * len(allowed))})"
+            values += allowed
+    return checks, values

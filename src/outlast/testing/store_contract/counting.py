@@ -127,12 +127,14 @@ class CountContract(ContractFixtures):
     async def test_a_resource_with_too_many_operations_is_not_counted(self, given: Given) -> None:
         for _ in range(3):
             await given.pending(resource_type="database", resource_id="r1")
-        wanted = Count(tenant=TENANT, resource=("database", "r1"), walked_max=3)
+        await given.ended(State.FAILED, kind="c", resource_type="database", resource_id="r1")
+        wanted = Count(tenant=TENANT, resource=("database", "r1"), walked_max=4)
         few = replace(wanted, walked_max=2)
-        assert await given.operations.count(wanted) == 3
+        assert await given.operations.count(wanted) == 4
         assert await given.operations.count(few) is None
-        rare = replace(few, states=frozenset({State.FAILED}))
-        assert await given.operations.count(rare) is None
+        assert await given.operations.count(replace(few, states=frozenset({State.PENDING}))) is None
+        for rare in ({"states": frozenset({State.FAILED})}, {"kinds": frozenset({"b"})}):
+            assert await given.operations.count(replace(few, **rare)) == len(rare.get("states", ()))
 
     @pytest.mark.parametrize(
         "filters",
