@@ -39,6 +39,7 @@ from outlast.resources.models import ModelCollector, Models
 from outlast.resources.objects import ObjectStore
 from outlast.resources.orphans import collect_orphans
 from outlast.resources.pipe_tables.publishing import PipeTablePublisher, PipeTablesOfDatabases
+from outlast.resources.policies.collecting import ReportCollector
 from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
 from outlast.resources.stacks import ModuleCollector, StackPublisher, StateCollector
@@ -202,6 +203,8 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
         states = StateCollector(self.store.catalog, self.objects, now=now)
         modules = ModuleCollector(self.store.catalog, self.objects, now=now)
         evidence = EvidenceCollector(self.store.catalog, self.objects, now=now)
+        kept_days = self.settings.retention.operations_days
+        reports = ReportCollector(self.store.catalog, self.objects, now=now, kept_days=kept_days)
         pause = _FIRST_COLLECT_SECONDS
         while True:
             await asyncio.sleep(pause)
@@ -218,7 +221,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
                 for owned in (DEPLOYMENT, DISMISSAL):
                     await collect_orphans(self.store.catalog, operations, owned)
                 of_stacks = await states.collect() + await modules.collect()
-                of_evidence = await evidence.collect()
+                of_evidence = await evidence.collect() + await reports.collect()
                 of_chats = await self.chat_keeper().keep()
             except (OutlastError, OSError):
                 logger.exception("garbage was not collected; the next round tries again")

@@ -32,6 +32,7 @@ BUILTIN_MODULES: Final = (
     "outlast.kinds.export_vector_database",
     "outlast.kinds.file_to_dataset",
     "outlast.kinds.fine_tuning",
+    "outlast.kinds.evidence_evaluation",
     "outlast.kinds.import_objects",
     "outlast.kinds.materialize_history",
     "outlast.kinds.own_services",

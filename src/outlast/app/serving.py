@@ -29,6 +29,8 @@ from outlast.resources.datasets import Datasets
 from outlast.resources.evidence import Evidences
 from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.stacks import Stacks
+from outlast.resources.playgrounds import Playgrounds
+from outlast.resources.policies.library import Policies
 from outlast.resources.vector_databases import VectorDatabases
 from outlast.settings import Settings, encode_settings
 from outlast.store.port import Store
@@ -84,9 +86,17 @@ async def serve(
         datasets = foundation.datasets(foundation.warm_sandbox(stack))
         relay = open_relay(stack, foundation, log)
         vectors = open_vector_databases(stack, foundation, relay)
-        evidences = foundation.evidences(foundation.warm_sandbox(stack))
+        reading = foundation.warm_sandbox(stack)
+        evidences = foundation.evidences(reading)
         parts = _parts(
-            foundation, hub, datasets, log, relay, vector_databases=vectors, evidences=evidences
+            foundation,
+            hub,
+            datasets,
+            log,
+            relay,
+            vector_databases=vectors,
+            evidences=evidences,
+            policies=Policies(foundation.store, reading),
         )
         site = Site(parts, ready=_readiness(foundation.store), version=version("outlast"))
         keep_running(stack, foundation.chores().run())
@@ -142,6 +152,7 @@ def _parts(
     vector_databases: VectorDatabases,
     evidences: Evidences,
 ) -> Parts:
+    policies: Policies,
     settings = foundation.settings
     engine = Engine(
         foundation.store,
@@ -169,6 +180,7 @@ def _parts(
         relay=relay,
         chat_log=log,
         settings=settings,
+        policies=policies,
     )
 
 

@@ -17,6 +17,7 @@ from outlast.http.openapi import REF, describe, openapi_route
 from outlast.http.operations import OperationRoutes
 from outlast.http.parts import Parts
 from outlast.http.pipe_tables import PipeTableRoutes
+from outlast.http.policies import PolicyRoutes
 from outlast.http.routing import Route
 from outlast.http.schedules import ScheduleRoutes
 from outlast.http.services import ServiceRoutes
@@ -54,6 +55,8 @@ def native_routes(
         routes += VectorDatabaseRoutes(found, parts.limits, body_seconds).routes()
     if parts.evidences is not None:
         routes += EvidenceRoutes(parts.evidences, parts.limits, body_seconds).routes()
+    if parts.policies is not None:
+        routes += PolicyRoutes(parts.policies, parts.limits, body_seconds).routes()
     if parts.chat_log is not None:
         routes += ChatLogRoutes(parts, parts.chat_log).routes()
     url = parts.settings.public_url or "/"

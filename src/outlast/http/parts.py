@@ -13,6 +13,8 @@ from outlast.resources.files import Files
 from outlast.resources.models import Models
 from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.secrets import Secrets
+from outlast.resources.playgrounds import Playgrounds
+from outlast.resources.policies.library import Policies
 from outlast.resources.services import Services
 from outlast.resources.stacks import Stacks
 from outlast.resources.vector_databases import VectorDatabases
@@ -42,6 +44,8 @@ class Parts:
     evidences: Evidences | None = None
     relay: Relay | None = None
     chat_log: ChatLog | None = None
+    policies: Policies | None = None
+    playgrounds: Playgrounds | None = None
     body_seconds: float = BODY_SECONDS
 
     @property

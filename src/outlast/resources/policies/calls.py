@@ -10,7 +10,10 @@ from outlast.resources.policies.verdicts import PolicyError
 
 MODULE: Final = "outlast.resources.policies.locked"
 CHECK: Final = f"{MODULE}:check"
-MEMORY_BYTES: Final = 4 * 1024**3
+PACKAGES: Final = ("common-expression-language", "regopy")
+"""Where the engines come from: another release may say something else."""
+
+MEMORY_BYTES: Final = 3 * 1024**3
 """What a child may have that evaluates policies: evidence, and what one policy makes of it."""
 
 

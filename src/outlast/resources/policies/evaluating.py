@@ -8,6 +8,7 @@ import msgspec
 
 from outlast.resources.evidence.recognition import BadEvidence, recognise
 from outlast.resources.policies import cel_engine, rego_engine
+from outlast.resources.policies.calls import PACKAGES
 from outlast.resources.policies.forks import Fate, Say, fork
 from outlast.resources.policies.format import PolicyDocument, PolicyTest, arguments_of
 from outlast.resources.policies.reports import status_of
@@ -26,9 +27,8 @@ _MEMORY_ERRORS: Final = ("bad_alloc", "MemoryError")
 
 
 def engines() -> dict[str, str]:
-    """The engines, and which release of each this is."""
-    version = importlib.metadata.version
-    return {"cel": version("common-expression-language"), "rego": version("regopy")}
+    """The packages of the engines, and which release of each this is."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def judge(policy: PolicyDocument, seen: Seen, *, seconds: float) -> Verdict:

@@ -108,6 +108,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     cached: bool = False
 
 
+def report_prefix(tenant: str, evidence: str, key: str) -> str:
+    """Where the object store keeps the report of evidence (its id) that has this key."""
+    return f"{reports_prefix(tenant)}{evidence}-{key}/"
+
+
+def reports_prefix(tenant: str) -> str:
+    """Where the object store keeps the reports of a tenant."""
+    return f"tenant/{tenant}/evaluations/"
+
+
+def evidence_of(key: str) -> str:
+    """The id of the evidence that an object of a report was stored for."""
+    return key.split("/")[3].partition("-")[0]
+
+
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """A policy, and what came of it."""
 
