@@ -20,6 +20,7 @@ from outlast.worker import OwnPartials
 BUILTIN_MODULES: Final = (
     "outlast.kinds.analyze_statistics",
     "outlast.kinds.batch_inference",
+    "outlast.kinds.check_drift",
     "outlast.kinds.build_vector_database",
     "outlast.kinds.chat_prompt",
     "outlast.kinds.collect_datasets",
@@ -27,12 +28,14 @@ BUILTIN_MODULES: Final = (
     "outlast.kinds.create_pipe_table",
     "outlast.kinds.dataset_to_file",
     "outlast.kinds.delete_pipe_table",
+    "outlast.kinds.deploy",
     "outlast.kinds.deprovision_database",
+    "outlast.kinds.destroy",
     "outlast.kinds.discover_instance_types",
+    "outlast.kinds.evidence_evaluation",
     "outlast.kinds.export_vector_database",
     "outlast.kinds.file_to_dataset",
     "outlast.kinds.fine_tuning",
-    "outlast.kinds.evidence_evaluation",
     "outlast.kinds.import_objects",
     "outlast.kinds.materialize_history",
     "outlast.kinds.own_services",
@@ -40,6 +43,7 @@ BUILTIN_MODULES: Final = (
     "outlast.kinds.refresh_pipe_table",
     "outlast.kinds.service_command",
     "outlast.kinds.sql_query",
+    "outlast.kinds.validate_connection",
     "outlast.kinds.verify_dataset",
 )
 

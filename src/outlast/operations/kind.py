@@ -104,6 +104,7 @@ class OperationDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str
     state: State
+    created_by: str = ""
 
 
 class Catalog(Protocol):

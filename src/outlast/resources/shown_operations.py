@@ -37,12 +37,15 @@ class ShownOperations:
 
 
 def _resource(operation: Operation) -> Resource:
+    told = OperationDocument(
+        kind=operation.kind, state=operation.state, created_by=operation.created_by
+    )
     return Resource(
         tenant=operation.tenant,
         type=OPERATION,
         id=operation.id,
         name=operation.alias or operation.id,
-        document=msgspec.json.encode(OperationDocument(kind=operation.kind, state=operation.state)),
+        document=msgspec.json.encode(told),
         revision=operation.revision,
         created_at=operation.created_at,
         updated_at=operation.updated_at,

@@ -25,6 +25,7 @@ DEPLOYMENT: Final = "deployment"
 """A type of resource: the module as it was when an operation was asked to deploy it."""
 OWNER: Final = "operation_id"
 WORD: Final = "word"
+CONNECTION: Final = "connection"
 OUTPUTS_BYTES_MAX: Final = 64 * 1024
 SECRET_VARIABLES_MAX: Final = 50
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
@@ -48,10 +49,24 @@ class ModulePin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """What a module tells of what it made. One that is sensitive has no value here."""
+    """What a module tells of what it made.
+
+    One that is sensitive has no value here, nor has one that is left out for its size.
+    """
 
     value: Any = None
     is_sensitive: bool = False
+    is_left_out: bool = False
+
+
+class DeploymentDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What belongs to an operation that deploys: the stack, and the module as it was then.
+
+    `stack` is empty for a plan of one that does not exist.
+    """
+
+    stack: str
+    module: ModulePin
 
 
 class DriftedResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,10 +210,15 @@ def change_stack(found: Resource, document: StackDocument, *, is_owned: bool) ->
         id=found.id,
         name=found.name,
         document=documents.encode(document),
-        fields=found.fields,
+        fields={**found.fields, **fields_of(document)},
         expected_revision=found.revision,
         is_owned=is_owned,
     )
+
+
+def fields_of(document: StackDocument) -> dict[str, str]:
+    """What lists can find it by."""
+    return {WORD: document.word, CONNECTION: document.connection or ""}
 
 
 def no_stack(ref: str, word: Word | None = None) -> NotFound:

@@ -41,7 +41,7 @@ class StackPublisher:
         Each expects what was read: where one is refused, call again. Raises Conflict for what
         cannot be published.
         """
-        _ = created_by, workdir, project
+        _ = workdir, project
         try:
             wish: _Publication = msgspec.json.decode(document, type=_Publication)
         except msgspec.DecodeError as error:
@@ -52,7 +52,7 @@ class StackPublisher:
         found = FoundStack(resource=resource, document=model.stack_document(resource))
         match wish:
             case StackState():
-                return _new_state(found, wish, operation_id)
+                return _new_state(found, wish, created_by, operation_id)
             case StackDrift():
                 drift = Drift(operation_id=operation_id, resources=wish.resources)
                 return _changed(found, replace(found.document, drift=drift))
@@ -63,7 +63,9 @@ class StackPublisher:
                 assert_never(wish)
 
 
-def _new_state(found: FoundStack, wish: StackState, operation_id: str) -> Sequence[CatalogWrite]:
+def _new_state(
+    found: FoundStack, wish: StackState, created_by: str, operation_id: str
+) -> Sequence[CatalogWrite]:
     document = found.document
     key = model.states_prefix(found.resource.tenant, found.id) + wish.state
     if document.state is not None and key < document.state:
@@ -79,6 +81,7 @@ def _new_state(found: FoundStack, wish: StackState, operation_id: str) -> Sequen
         resources=wish.resources,
         outputs=wish.outputs,
         drift=None,
+        created_by=document.created_by or created_by,
         operation_id=operation_id if wish.is_done else document.operation_id,
     )
     return _changed(found, changed)
