@@ -34,6 +34,7 @@ from outlast.resources.keyring import make_key, read_keys
 from outlast.resources.models import Models
 from outlast.resources.objects import LocalObjects
 from outlast.resources.pipe_tables.library import PipeTables
+from outlast.resources.playgrounds import Playgrounds
 from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
 from outlast.resources.vector_databases import VectorDatabases
@@ -162,6 +163,7 @@ class Serving:
                 databases=self.databases,
                 pipe_tables=PipeTables(self.engine.store),
                 vector_databases=self._vector_databases(),
+                playgrounds=Playgrounds(self.engine.store),
                 evidences=self._evidences(),
                 services=Services(self.engine.store.catalog, self._kinds, OwnPreparer()),
                 relay=self.chatting.relay,

@@ -175,6 +175,7 @@ def _parts(
         services=foundation.services(),
         pipe_tables=PipeTables(foundation.store),
         vector_databases=vector_databases,
+        playgrounds=Playgrounds(foundation.store),
         stacks=Stacks(engine, foundation.secrets),
         evidences=evidences,
         relay=relay,

@@ -42,6 +42,7 @@ class Parts:
     vector_databases: VectorDatabases | None = None
     stacks: Stacks | None = None
     evidences: Evidences | None = None
+    playgrounds: Playgrounds | None = None
     relay: Relay | None = None
     chat_log: ChatLog | None = None
     policies: Policies | None = None

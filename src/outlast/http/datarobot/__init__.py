@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 
+from outlast.http.datarobot.blueprints import BlueprintRoutes
+from outlast.http.datarobot.chat_prompts import ChatPromptRoutes
+from outlast.http.datarobot.chats import ChatRoutes
+from outlast.http.datarobot.playgrounds import LanguageModelRoutes, PlaygroundRoutes
 from outlast.http.datarobot.status import StatusRoutes
 from outlast.http.datarobot.version import version_route
 from outlast.http.parts import Parts
@@ -10,4 +14,12 @@ from outlast.http.routing import Route
 
 def datarobot_routes(parts: Parts) -> Sequence[Route]:
     """Every route of the dialect, with paths at its own root."""
-    return [version_route(), *StatusRoutes(parts).routes()]
+    routes = [version_route(), *StatusRoutes(parts).routes()]
+    if parts.playgrounds is not None:
+        routes += PlaygroundRoutes(parts, parts.playgrounds).routes()
+        routes += BlueprintRoutes(parts, parts.playgrounds).routes()
+        routes += ChatRoutes(parts, parts.playgrounds).routes()
+        routes += ChatPromptRoutes(parts, parts.playgrounds).routes()
+    if parts.relay is not None:
+        routes += LanguageModelRoutes(parts.relay).routes()
+    return routes

@@ -70,7 +70,23 @@ class Playgrounds:
 
     async def count(self, principal: Principal, type: str, field: str, id: str) -> int:
         """How many things of a type lie in the thing that a field names."""
-        return len(await self._within(principal, type, field, id))
+        return len(await self.within(principal, type, field, id))
+
+    async def within(self, principal: Principal, type: str, field: str, id: str) -> list[Resource]:
+        """All things of a type that lie in the thing that a field names, newest first."""
+        principal.require(Verb.READ)
+        found: list[Resource] = []
+        while True:
+            page = await self._catalog.find(
+                principal.tenant,
+                type,
+                fields={field: id},
+                before_id=found[-1].id if found else None,
+                limit=PAGE_MAX,
+            )
+            found += page
+            if len(page) < PAGE_MAX:
+                return found
 
     async def find_prompts(
         self,
@@ -156,7 +172,7 @@ class Playgrounds:
         found = await shelf.get(principal, ref)
         principal.require_over(found.document.created_by)
         await self._check_idle(
-            principal, await self._within(principal, model.PROMPT, type, found.id)
+            principal, await self.within(principal, model.PROMPT, type, found.id)
         )
         for inner in _WITHIN[type]:
             await self._clear(principal, inner, type, found.id)
@@ -215,24 +231,9 @@ class Playgrounds:
                     details={"operation_id": operation.id},
                 )
 
-    async def _within(self, principal: Principal, type: str, field: str, id: str) -> list[Resource]:
-        principal.require(Verb.READ)
-        found: list[Resource] = []
-        while True:
-            page = await self._catalog.find(
-                principal.tenant,
-                type,
-                fields={field: id},
-                before_id=found[-1].id if found else None,
-                limit=PAGE_MAX,
-            )
-            found += page
-            if len(page) < PAGE_MAX:
-                return found
-
     async def _clear(self, principal: Principal, type: str, field: str, id: str) -> None:
         """Remove all things of a type within another, some at a time: to do it again goes on."""
-        found = [one.id for one in await self._within(principal, type, field, id)]
+        found = [one.id for one in await self.within(principal, type, field, id)]
         for start in range(0, len(found), _BATCH):
             writes = _removals(type, found[start : start + _BATCH])
             await self._catalog.write(principal.tenant, writes)
