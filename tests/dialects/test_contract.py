@@ -24,6 +24,7 @@ class Wrapped:
     name = "wrapped"
     title = "Wrapped"
     schemes = frozenset({"Token", "Bearer"})
+    tenant_header = None
     fixed_paths = ("/api/v9",)
     words: ClassVar = dict.fromkeys(State, "pending") | {
         State.SUCCEEDED: "succeeded",

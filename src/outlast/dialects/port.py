@@ -68,7 +68,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 class Dialect(Protocol):
     """One wire format.
 
-    `schemes` are the words before a token in the Authorization header. `words` maps every state to
+    `schemes` are the words before a token in the Authorization header; `tenant_header` is how its
+    clients name a tenant, beside our own header. `words` maps every state to
     the word that the wire has for it, and `final_words` are those that end a client's polling: they
     are shown for terminal states and for no other. It is served below /NAME; `fixed_paths` are what
     it must also own at the root of a listener, since its clients take no prefix.
@@ -84,6 +85,10 @@ class Dialect(Protocol):
 
     @property
     def schemes(self) -> frozenset[str]:
+        """See above."""
+
+    @property
+    def tenant_header(self) -> str | None:
         """See above."""
 
     @property

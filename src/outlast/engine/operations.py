@@ -32,9 +32,11 @@ from outlast.operations.kind import Kind
 from outlast.operations.model import SECOND, HistoryEvent, Operation, Submission
 from outlast.settings import Limits, Retention, Sharing
 from outlast.store.port import (
+    OFFSET_MAX,
     AuditEntry,
     AuditRecord,
     Change,
+    Count,
     Created,
     Creation,
     LogLine,
@@ -161,9 +163,26 @@ class Engine:
             raise Invalid(f"page_size must be from 1 to {self.limits.page_size}")
         if (query.resource_type is None) != (query.resource_id is None):
             raise Invalid("resource_type and resource_id go together")
+        if query.offset > OFFSET_MAX:
+            raise Invalid(f"a page begins at most at the operation {OFFSET_MAX:,} of a list")
         return await self.store.operations.find(
             msgspec.structs.replace(query, tenant=principal.tenant)
         )
+
+    async def count(self, principal: Principal, wanted: Count) -> int:
+        """How many operations the tenant has. Raises Invalid where they would be too many to count.
+
+        By kind and state it counts any number of them, of a resource only so many.
+        """
+        principal.require(Verb.READ)
+        wanted = msgspec.structs.replace(wanted, tenant=principal.tenant)
+        count = await self.store.operations.count(wanted)
+        if count is None:
+            raise Invalid(
+                f"the resource has more than {wanted.walked_max:,} operations, too many to count:"
+                " ask for a status or a kind that has fewer"
+            )
+        return count
 
     async def cancel(
         self, principal: Principal, ref: str, request_id: str | None = None
@@ -301,7 +320,7 @@ class Engine:
         now = self.store.operations.now()
         check_wish(wish, self.limits, now)
         decode_spec(kind, wish.spec)
-        catalog = TenantCatalog(self.store.catalog, principal.tenant)
+        catalog = TenantCatalog(self.store.catalog, principal.tenant, writes=wish.writes)
         made = await prepare_operation(self._preparer, self.kinds, kind, wish.spec, catalog)
         for other in made.kinds[1:]:
             if other.verb is not None:

@@ -4,11 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+from outlast.dialects.chainloop import Chainloop
 from outlast.dialects.datarobot import DataRobot
 from outlast.dialects.gooddata import GoodData
 from outlast.dialects.lakesail import LakeSail
 from outlast.dialects.nebius import Nebius
 from outlast.dialects.port import Dialect
+from outlast.http.chainloop import chainloop_routes
 from outlast.http.datarobot import datarobot_routes
 from outlast.http.edge import Edge, Front, Mount
 from outlast.http.faces import NATIVE_FACE, DialectFace, Door
@@ -105,6 +107,7 @@ def _gauges(parts: Parts) -> dict[str, tuple[str, Callable[[], float]]]:
 DIALECTS: Final[Mapping[str, tuple[Dialect, Callable[[Parts], Sequence[Route]]]]] = (
     MappingProxyType(
         {
+            "chainloop": (Chainloop(), chainloop_routes),
             "datarobot": (DataRobot(), datarobot_routes),
             "gooddata": (GoodData(), gooddata_routes),
             "lakesail": (LakeSail(), lakesail_routes),

@@ -151,7 +151,9 @@ class _Exchange:
             query = parse_query(self._scope["query_string"], route, is_strict=face.is_strict)
             principal = None
             if route.verb is not None:
-                principal = await authenticate(self._edge.tokens, headers, route, face.schemes)
+                principal = await authenticate(
+                    self._edge.tokens, headers, route, face.schemes, face.tenant_header
+                )
             client = (self._scope.get("client") or ("",))[0]
             call = Call(
                 receive=self._receive,

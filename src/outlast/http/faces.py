@@ -27,6 +27,10 @@ class Face(Protocol):
         """The words before a token in the Authorization header, in lower case."""
 
     @property
+    def tenant_header(self) -> str | None:
+        """The header that names a tenant, beside our own; None: there is no other."""
+
+    @property
     def is_strict(self) -> bool:
         """Whether a query parameter that no route has is refused, rather than ignored."""
 
@@ -58,6 +62,7 @@ class NativeFace:
     """Our own face: bearer tokens, RFC 9457 problems, and nothing unknown passes."""
 
     schemes = frozenset({b"bearer"})
+    tenant_header = None
     is_strict = True
     shows_codes = True
     refusal_media = "application/problem+json"
@@ -92,6 +97,7 @@ class DialectFace:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self.schemes = frozenset(scheme.lower().encode() for scheme in dialect.schemes)
+        self.tenant_header = dialect.tenant_header
         self.refusal_media = dialect.render_refusal(_sample("internal_error")).media
 
     def refuse(

@@ -23,6 +23,7 @@ class DataRobot:
     name: Final = "datarobot"
     title: Final = "DataRobot GenAI"
     schemes: Final = frozenset({"Token", "Bearer"})
+    tenant_header: Final = None
     fixed_paths: Final[Sequence[str]] = (PLATFORM,)
     words: Final[Mapping[State, str]] = STATUSES
     final_words: Final[frozenset[str]] = FINAL_STATUSES

@@ -21,6 +21,7 @@ class GoodData:
     name: Final = "gooddata"
     title: Final = "GoodData AI Lake"
     schemes: Final = frozenset({"Bearer"})
+    tenant_header: Final = None
     fixed_paths: Final[Sequence[str]] = ()
     words: Final[Mapping[State, str]] = STATUSES
     final_words: Final[frozenset[str]] = FINAL_STATUSES

@@ -26,6 +26,7 @@ class LakeSail:
     name: Final = "lakesail"
     title: Final = "LakeSail"
     schemes: Final = frozenset({"Bearer"})
+    tenant_header: Final = None
     fixed_paths: Final[Sequence[str]] = ()
     words: Final[Mapping[State, str]] = STATUSES
     final_words: Final[frozenset[str]] = FINAL_STATUSES

@@ -1,0 +1,12 @@
+"""The door of the Chainloop dialect: its routes over the engine."""
+
+from collections.abc import Sequence
+
+from outlast.http.chainloop.operations import OperationRoutes
+from outlast.http.parts import Parts
+from outlast.http.routing import Route
+
+
+def chainloop_routes(parts: Parts) -> Sequence[Route]:
+    """Every route of the dialect, with paths at its own root."""
+    return OperationRoutes(parts).routes()
