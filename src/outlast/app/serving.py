@@ -28,9 +28,9 @@ from outlast.resources.chat_log import ChatLog
 from outlast.resources.datasets import Datasets
 from outlast.resources.evidence import Evidences
 from outlast.resources.pipe_tables.library import PipeTables
-from outlast.resources.stacks import Stacks
 from outlast.resources.playgrounds import Playgrounds
 from outlast.resources.policies.library import Policies
+from outlast.resources.stacks import Stacks
 from outlast.resources.vector_databases import VectorDatabases
 from outlast.settings import Settings, encode_settings
 from outlast.store.port import Store
@@ -151,8 +151,8 @@ def _parts(
     *,
     vector_databases: VectorDatabases,
     evidences: Evidences,
-) -> Parts:
     policies: Policies,
+) -> Parts:
     settings = foundation.settings
     engine = Engine(
         foundation.store,
@@ -178,10 +178,10 @@ def _parts(
         playgrounds=Playgrounds(foundation.store),
         stacks=Stacks(engine, foundation.secrets),
         evidences=evidences,
+        policies=policies,
         relay=relay,
         chat_log=log,
         settings=settings,
-        policies=policies,
     )
 
 
