@@ -68,7 +68,7 @@ class StateKeeper:
         finally:
             sealed.unlink()
         self.secret_variables = kept.secret_variables
-        if kept.state is None:
+        if kept.state == states.NO_STATE:
             return None
         state = bytes(kept.state)
         self.summary = states.read_state(state)
@@ -150,7 +150,7 @@ class StateKeeper:
 
     def _put(self, state: bytes | None) -> None:
         kept = KeptState(
-            state=None if state is None else msgspec.Raw(state),
+            state=states.NO_STATE if state is None else msgspec.Raw(state),
             secret_variables=self.secret_variables,
         )
         sealed = self._context.workdir / _FILE

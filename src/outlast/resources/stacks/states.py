@@ -14,13 +14,14 @@ from outlast.operations.errors import SecretMissing
 from outlast.resources.keyring import Sealed, read_keys
 
 _NAME: Final = re.compile(r"(\d{8})-[0-9A-Z]{20}-\d{4}")
+NO_STATE: Final = msgspec.Raw(b"null")
 _KEYS: Final = "the keys of a stack"
 
 
 class KeptState(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sealed: the tool's state (None: there is nothing yet) and the secret variables."""
+    """What is sealed: the tool's state (null: there is nothing yet) and the secret variables."""
 
-    state: msgspec.Raw | None = None
+    state: msgspec.Raw = NO_STATE
     secret_variables: Mapping[str, Any] = {}
 
 
