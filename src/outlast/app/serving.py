@@ -25,6 +25,7 @@ from outlast.inference.relaying import Relay
 from outlast.operations.errors import ResourceExists
 from outlast.processes import Listener, Listening, bind, keep_running
 from outlast.resources.chat_log import ChatLog
+from outlast.resources.connections import Connections
 from outlast.resources.datasets import Datasets
 from outlast.resources.evidence import Evidences
 from outlast.resources.pipe_tables.library import PipeTables
@@ -176,7 +177,8 @@ def _parts(
         pipe_tables=PipeTables(foundation.store),
         vector_databases=vector_databases,
         playgrounds=Playgrounds(foundation.store),
-        stacks=Stacks(engine, foundation.secrets),
+        stacks=Stacks(engine, foundation.secrets, foundation.objects, foundation.keyring),
+        connections=Connections(engine, foundation.keyring),
         evidences=evidences,
         policies=policies,
         relay=relay,

@@ -19,12 +19,22 @@ _NAMED_FIELD: Final = re.compile(r"(?:required|unknown) field `([^`]+)`")
 
 
 class TenantCatalog:
-    """A catalog as `prepare` sees it: one tenant's resources, read only."""
+    """A catalog as `prepare` sees it: one tenant's resources, read only.
 
-    def __init__(self, catalog: CatalogStore, tenant: str, operation_id: str | None = None) -> None:
+    What `writes` will make is shown by its id as if it were there already, at revision 0.
+    """
+
+    def __init__(
+        self,
+        catalog: CatalogStore,
+        tenant: str,
+        operation_id: str | None = None,
+        writes: Sequence[CatalogWrite] = (),
+    ) -> None:
         self._catalog = catalog
         self._tenant = tenant
         self._operation_id = operation_id
+        self._wished = {(write.type, write.id): write for write in writes}
 
     @property
     def operation_id(self) -> str | None:
@@ -33,6 +43,9 @@ class TenantCatalog:
 
     async def get(self, type: str, id_or_name: str) -> Resource | None:
         """See `operations.kind.Catalog`."""
+        write = self._wished.get((type, id_or_name))
+        if write is not None and write.document is not None:
+            return _as_if_there(self._tenant, write, write.document)
         return await self._catalog.read(self._tenant, type, id_or_name)
 
     async def find(self, type: str, *, limit: int = 100, **fields: str) -> Sequence[Resource]:
@@ -40,6 +53,20 @@ class TenantCatalog:
         return await self._catalog.find(
             self._tenant, type, fields=fields, limit=min(limit, _FIND_MAX)
         )
+
+
+def _as_if_there(tenant: str, write: CatalogWrite, document: bytes) -> Resource:
+    return Resource(
+        tenant=tenant,
+        type=write.type,
+        id=write.id,
+        name=write.name,
+        document=document,
+        revision=0,
+        created_at=0,
+        updated_at=0,
+        fields=write.fields,
+    )
 
 
 class Preparer(Protocol):

@@ -32,7 +32,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller asks for, not yet checked. `spec` is JSON as the caller wrote it.
 
     `deadline_seconds` is a deadline that begins with the creation: to ask again is to ask for the
-    same. `writes` are committed with the creation, before those of the kind's `prepare`.
+    same. `writes` are committed with the creation, before those of the kind's `prepare`,
+    which is shown what they make.
     """
 
     kind: str

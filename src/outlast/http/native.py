@@ -1,9 +1,10 @@
 """The native API: its routes, and its document, which has every kind's schemas."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, Protocol
 
 from outlast.http.chat_log import ChatLogRoutes
+from outlast.http.connections import ConnectionRoutes
 from outlast.http.databases import DatabaseRoutes
 from outlast.http.datasets import DatasetRoutes
 from outlast.http.errors import STATUS
@@ -21,10 +22,29 @@ from outlast.http.policies import PolicyRoutes
 from outlast.http.routing import Route
 from outlast.http.schedules import ScheduleRoutes
 from outlast.http.services import ServiceRoutes
+from outlast.http.stacks import StackRoutes
 from outlast.http.submitting import SubmittingRoutes
 from outlast.http.tokens import TokenRoutes
 from outlast.http.vector_databases import VectorDatabaseRoutes
 from outlast.operations.kind import Kind
+from outlast.settings import Limits
+
+
+class _Routes(Protocol):
+    def routes(self) -> list[Route]: ...
+
+
+_RESOURCES: Final[Mapping[str, Callable[[Any, Limits, float], _Routes]]] = {
+    "datasets": DatasetRoutes,
+    "files": FileRoutes,
+    "databases": DatabaseRoutes,
+    "pipe_tables": lambda tables, limits, _: PipeTableRoutes(tables, limits),
+    "vector_databases": VectorDatabaseRoutes,
+    "connections": ConnectionRoutes,
+    "evidences": EvidenceRoutes,
+    "policies": PolicyRoutes,
+}
+"""What offers each of the Parts, by its name there."""
 
 
 def native_routes(
@@ -40,29 +60,27 @@ def native_routes(
         *TokenRoutes(engine, tokens, body_seconds).routes(),
         *HealthRoutes(tokens, metrics, ready, version).routes(),
     ]
-    if parts.datasets is not None:
-        routes += DatasetRoutes(parts.datasets, parts.limits, body_seconds).routes()
-    if parts.files is not None:
-        routes += FileRoutes(parts.files, parts.limits, body_seconds).routes()
-    if parts.databases is not None:
-        routes += DatabaseRoutes(parts.databases, parts.limits, body_seconds).routes()
-    if parts.services is not None:
-        routes += ServiceRoutes(parts.services, engine.kinds).routes()
-    if parts.pipe_tables is not None:
-        routes += PipeTableRoutes(parts.pipe_tables, parts.limits).routes()
-    if parts.vector_databases is not None:
-        found = parts.vector_databases
-        routes += VectorDatabaseRoutes(found, parts.limits, body_seconds).routes()
-    if parts.evidences is not None:
-        routes += EvidenceRoutes(parts.evidences, parts.limits, body_seconds).routes()
-    if parts.policies is not None:
-        routes += PolicyRoutes(parts.policies, parts.limits, body_seconds).routes()
-    if parts.chat_log is not None:
-        routes += ChatLogRoutes(parts, parts.chat_log).routes()
+    routes += _resource_routes(parts)
     url = parts.settings.public_url or "/"
     kinds = {name: kind for name, kind in engine.kinds.items() if not kind.is_part}
     document = openapi_route(routes, lambda all_: _document(all_, kinds, version, url))
     return [*routes, document]
+
+
+def _resource_routes(parts: Parts) -> list[Route]:
+    """The routes of what this API offers."""
+    limits, body_seconds = parts.limits, parts.body_seconds
+    routes: list[Route] = []
+    for name, routes_of in _RESOURCES.items():
+        if getattr(parts, name) is not None:
+            routes += routes_of(getattr(parts, name), limits, body_seconds).routes()
+    if parts.services is not None:
+        routes += ServiceRoutes(parts.services, parts.engine.kinds).routes()
+    if parts.stacks is not None:
+        routes += StackRoutes(parts.stacks, engine, metrics, body_seconds).routes()
+    if parts.chat_log is not None:
+        routes += ChatLogRoutes(parts, parts.chat_log).routes()
+    return routes
 
 
 def _document(

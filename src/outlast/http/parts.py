@@ -6,15 +6,16 @@ from outlast.engine import Engine
 from outlast.engine.tokens import Tokens
 from outlast.inference.relaying import Relay
 from outlast.resources.chat_log import ChatLog
+from outlast.resources.connections import Connections
 from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Uploads
 from outlast.resources.evidence import Evidences
 from outlast.resources.files import Files
 from outlast.resources.models import Models
 from outlast.resources.pipe_tables.library import PipeTables
-from outlast.resources.secrets import Secrets
 from outlast.resources.playgrounds import Playgrounds
 from outlast.resources.policies.library import Policies
+from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
 from outlast.resources.stacks import Stacks
 from outlast.resources.vector_databases import VectorDatabases
@@ -41,12 +42,12 @@ class Parts:
     services: Services | None = None
     vector_databases: VectorDatabases | None = None
     stacks: Stacks | None = None
+    connections: Connections | None = None
     evidences: Evidences | None = None
+    policies: Policies | None = None
     playgrounds: Playgrounds | None = None
     relay: Relay | None = None
     chat_log: ChatLog | None = None
-    policies: Policies | None = None
-    playgrounds: Playgrounds | None = None
     body_seconds: float = BODY_SECONDS
 
     @property

@@ -85,6 +85,7 @@ class InstallationDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     outbound_allow: tuple[str, ...]
     allow_unsandboxed: bool
+    connection_folders: tuple[str, ...] = ()
     pipe_table_files: int = Limits().pipe_table_files
     pipe_table_bytes: int = Limits().pipe_table_bytes
     policy_seconds: float = Limits().policy_seconds
@@ -268,6 +269,7 @@ def _installation(settings: Settings) -> InstallationDocument:
     return InstallationDocument(
         outbound_allow=settings.outbound.allow,
         allow_unsandboxed=settings.allow_unsandboxed,
+        connection_folders=tuple(map(str, settings.connections.folders)),
         pipe_table_files=settings.limits.pipe_table_files,
         pipe_table_bytes=settings.limits.pipe_table_bytes,
         policy_seconds=settings.limits.policy_seconds,

@@ -15,6 +15,8 @@ from outlast.operations import ids
 from outlast.operations.errors import SecretMissing, TooLarge
 from outlast.operations.kind import CatalogWrite
 from outlast.operations.model import Operation
+from outlast.resources.connections.keeping import open_secret
+from outlast.resources.connections.model import CONNECTION_SECRET
 from outlast.resources.databases.model import PASSWORD
 from outlast.resources.databases.passwords import open_password
 from outlast.resources.keyring import Keyring, Sealed, stack_purpose
@@ -23,7 +25,7 @@ from outlast.settings import Backend, Databases, ModuleSettings, ObjectStoreSett
 from outlast.store.port import AuditEntry, CatalogStore, OperationStore
 
 SECRET_BYTES_MAX: Final = 16 * 1024
-_AUDITED: Final = ("sealed:", "database:")
+_AUDITED: Final = ("sealed:", "database:", "connection:")
 
 
 class Secrets:
@@ -82,8 +84,8 @@ class Secrets:
     ) -> Mapping[str, str]:
         """The secrets by the same names, for an attempt. Raises SecretMissing, naming what lacks.
 
-        That a sealed secret or a password of a database is read stands in the audit log before
-        anybody has it.
+        That a sealed secret, or one of a database or a connection, is read stands in the audit log
+        before anybody has it.
         """
         sealed = {name: ref for name, ref in references.items() if ref.startswith(_AUDITED)}
         if sealed:
@@ -128,6 +130,10 @@ class Secrets:
             case "database":
                 kept = await self._catalog.read(operation.tenant, PASSWORD, name)
                 return open_password(self._keyring, kept, operation.tenant, name)
+            case "connection":
+                id = name.partition("/")[0]
+                kept = await self._catalog.read(operation.tenant, CONNECTION_SECRET, id)
+                return open_secret(self._keyring, kept, operation.tenant, name)
             case "stack":
                 return self._keyring.narrow(stack_purpose(operation.tenant, name))
             case "sealed":

@@ -15,6 +15,7 @@ from outlast.settings.loading import (
 from outlast.settings.tables import (
     Backend,
     ChatLog,
+    ConnectionsSettings,
     Databases,
     EvidenceKey,
     EvidenceSettings,
@@ -38,6 +39,7 @@ __all__ = [
     "VARIABLES",
     "Backend",
     "ChatLog",
+    "ConnectionsSettings",
     "Databases",
     "EvidenceKey",
     "EvidenceSettings",

@@ -10,6 +10,7 @@ import msgspec
 from outlast.settings.tables import (
     Backend,
     ChatLog,
+    ConnectionsSettings,
     Databases,
     EvidenceKey,
     EvidenceSettings,
@@ -62,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     services: dict[str, ServiceSettings] = {}
     modules: dict[str, ModuleSettings] = {}
     infrastructure: Infrastructure = Infrastructure()
+    connections: ConnectionsSettings = ConnectionsSettings()
     instance_types: dict[str, InstanceTypesSettings] = {}
     evidence: EvidenceSettings = EvidenceSettings()
     outbound: Outbound = Outbound()

@@ -253,6 +253,19 @@ class InstanceTypesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     overhead: NodeOverhead = NodeOverhead()
 
 
+class ConnectionsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What connections may lead to. Table `[connections]`.
+
+    `folders` are those of the workers' machines that connections to folders may be below.
+    """
+
+    folders: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(one.is_absolute() for one in self.folders):
+            raise ValueError("connections.folders begin with /")
+
+
 class Outbound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where calls that callers ask for may go beside the public internet. Table `[outbound]`.
 

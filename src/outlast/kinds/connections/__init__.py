@@ -1,0 +1,1 @@
+"""Looking whether a connection works: one module for each provider."""
