@@ -8,6 +8,7 @@ from serving import HOME, problem_of
 
 from outlast.engine.access import ALLOWED, Role, Verb
 from outlast.operations.kind import CatalogWrite
+from outlast.resources.stacks.model import STACK
 from outlast.resources.vector_databases.model import VECTOR_DATABASE
 
 JSONL = {"Content-Type": "application/x-ndjson"}
@@ -47,6 +48,11 @@ OF_ONE = [
     ("GET", "/v1/vector-databases/{vector_database}", {}),
     ("POST", "/v1/vector-databases/{vector_database}/search", {"json": {"text": "what"}}),
     ("DELETE", "/v1/vector-databases/{vector_database}", {}),
+    ("GET", "/v1/stacks/{stack}", {}),
+    ("GET", "/v1/stacks/{stack}/outputs", {}),
+    ("PATCH", "/v1/stacks/{stack}", {"json": {"variables": {}}}),
+    ("POST", "/v1/stacks/{stack}/check-drift", {}),
+    ("DELETE", "/v1/stacks/{stack}", {}),
     ("GET", "/v1/schedules/{schedule}", {}),
     ("PATCH", "/v1/schedules/{schedule}", {"json": {"every_seconds": 120}}),
     ("POST", "/v1/schedules/{schedule}/pause", {}),
@@ -76,6 +82,9 @@ OF_MANY = [
     ("GET", "/v1/services", {}),
     ("GET", "/v1/services/calculator", {}),
     ("GET", "/v1/services/calculator/status", {}),
+    ("GET", "/v1/modules", {}),
+    ("GET", "/v1/stacks", {}),
+    ("POST", "/v1/stacks", {"json": {"name": "fresh", "module": "none"}}),
     ("GET", "/v1/schedules", {}),
     ("POST", "/v1/schedules", {"json": {**EVERY_HOUR, "name": "fresh"}}),
     ("GET", "/v1/tokens", {}),
@@ -102,7 +111,7 @@ SHOWN = {
 """How the table of routes writes what the requests name."""
 
 NAMES = ["operation", "dataset", "version", "file", "token"]
-NAMES += ["database", "vector_database", "schedule", "evidence"]
+NAMES += ["database", "vector_database", "schedule", "evidence", "stack"]
 
 
 @pytest.fixture
@@ -124,10 +133,18 @@ async def things(serving):
         document=b'{"chunking":{}}',
         fields={"operation_id": "made"},
     )
-    await serving.store.catalog.write(serving.away.id, [vectors])
+    stack = CatalogWrite(
+        type=STACK,
+        id="06EV0000000000000S00",
+        name="stack/s",
+        document=b'{"word":"stack","module":{"name":"m","key":"modules/1"}}',
+        fields={"operation_id": "made"},
+    )
+    await serving.store.catalog.write(serving.away.id, [vectors, stack])
     return {
         "database": database,
         "vector_database": vectors.id,
+        "stack": stack.id,
         "schedule": schedule["id"],
         "operation": operation["id"],
         "dataset": dataset["id"],

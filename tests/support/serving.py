@@ -37,6 +37,7 @@ from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.playgrounds import Playgrounds
 from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
+from outlast.resources.stacks import Stacks
 from outlast.resources.vector_databases import VectorDatabases
 from outlast.settings import Limits, Settings
 from outlast.store.port import Change, Claim
@@ -163,6 +164,7 @@ class Serving:
                 databases=self.databases,
                 pipe_tables=PipeTables(self.engine.store),
                 vector_databases=self._vector_databases(),
+                stacks=self._stacks(),
                 playgrounds=Playgrounds(self.engine.store),
                 evidences=self._evidences(),
                 services=Services(self.engine.store.catalog, self._kinds, OwnPreparer()),
@@ -262,6 +264,11 @@ class Serving:
             spool=self._folder / "spool",
             bytes_max=self.limits.evidence_bytes,
         )
+
+    def _stacks(self):
+        objects = LocalObjects(self._folder / "objects")
+        keyring = read_keys(make_key(), "a test")
+        return Stacks(self.engine, self._secrets(), objects, keyring)
 
     def _vector_databases(self):
         return VectorDatabases(

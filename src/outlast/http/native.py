@@ -61,6 +61,8 @@ def native_routes(
         *HealthRoutes(tokens, metrics, ready, version).routes(),
     ]
     routes += _resource_routes(parts)
+    if parts.stacks is not None:
+        routes += StackRoutes(parts.stacks, engine, metrics, body_seconds).routes()
     url = parts.settings.public_url or "/"
     kinds = {name: kind for name, kind in engine.kinds.items() if not kind.is_part}
     document = openapi_route(routes, lambda all_: _document(all_, kinds, version, url))
@@ -76,8 +78,6 @@ def _resource_routes(parts: Parts) -> list[Route]:
             routes += routes_of(getattr(parts, name), limits, body_seconds).routes()
     if parts.services is not None:
         routes += ServiceRoutes(parts.services, parts.engine.kinds).routes()
-    if parts.stacks is not None:
-        routes += StackRoutes(parts.stacks, engine, metrics, body_seconds).routes()
     if parts.chat_log is not None:
         routes += ChatLogRoutes(parts, parts.chat_log).routes()
     return routes

@@ -189,6 +189,13 @@ def _check_shape(spec: DeploySpec) -> None:
         raise InvalidSpec("a deployment names either a stack or the module of a new one")
     if (spec.module is None) != (spec.name is None):
         raise InvalidSpec("a new stack has a module and a name", field_errors={"name": "required"})
+    for name, text in spec.secret_variables.items():
+        if text is not None and not text.startswith("sealed:"):
+            message = "is no reference to a sealed secret; POST /v1/stacks seals what it is given"
+            raise InvalidSpec(
+                f"secret_variables.{name}: {message}",
+                field_errors={f"secret_variables.{name}": message},
+            )
     both = sorted(spec.variables.keys() & spec.secret_variables.keys())
     if both:
         raise InvalidSpec(f"given twice: {', '.join(both)[:500]}")

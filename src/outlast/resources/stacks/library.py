@@ -13,14 +13,17 @@ from outlast.engine.access import Principal, Verb
 from outlast.engine.preparing import TenantCatalog
 from outlast.engine.wishes import Wish
 from outlast.operations import documents
-from outlast.operations.errors import InvalidSpec, NotSupported
+from outlast.operations.errors import Conflict, InvalidSpec, NotSupported
 from outlast.operations.kind import CatalogWrite
+from outlast.resources.keyring import Keyring, stack_purpose
+from outlast.resources.objects import ObjectStore
 from outlast.resources.secrets import Secrets
 from outlast.resources.stacks import model
 from outlast.resources.stacks.finding import FoundStack, find_stack, show_stack
-from outlast.resources.stacks.model import Stack, Word
+from outlast.resources.stacks.model import Output, Stack, Word
 from outlast.resources.stacks.modules import ModuleDocument, list_modules
-from outlast.store.port import Created
+from outlast.resources.stacks.states import NO_STATE, open_state, read_state
+from outlast.store.port import AuditEntry, Created
 
 PAGE_MAX: Final = 1000
 
@@ -53,10 +56,14 @@ class Stacks:
     that word is for is meant. What is not the principal's is NotFound.
     """
 
-    def __init__(self, engine: Engine, secrets: Secrets) -> None:
+    def __init__(
+        self, engine: Engine, secrets: Secrets, objects: ObjectStore, keyring: Keyring
+    ) -> None:
         self._engine = engine
         self._catalog = engine.store.catalog
         self._secrets = secrets
+        self._objects = objects
+        self._keyring = keyring
 
     async def modules(self, principal: Principal) -> list[ModuleDocument]:
         """The modules of this installation, by name."""
@@ -91,6 +98,36 @@ class Stacks:
         principal.require(Verb.READ)
         catalog = TenantCatalog(self._catalog, principal.tenant)
         return await show_stack(catalog, await find_stack(catalog, ref, word))
+
+    async def outputs(
+        self, principal: Principal, ref: str, *, word: Word | None = None, request_id: str | None
+    ) -> Mapping[str, Output]:
+        """All outputs of a stack with their values, also of those that are sensitive.
+
+        It stands in the audit log first. Raises NotFound, Forbidden, SecretMissing; Conflict
+        before there is a state.
+        """
+        principal.require(Verb.READ_SECRETS)
+        catalog = TenantCatalog(self._catalog, principal.tenant)
+        found = await find_stack(catalog, ref, word)
+        key = found.document.state
+        if key is None:
+            raise Conflict("nothing was deployed yet: there are no outputs")
+        audit = AuditEntry(
+            actor=principal.member,
+            action="stack.read_outputs",
+            target=found.id,
+            request_id=request_id,
+        )
+        await self._catalog.write(principal.tenant, [], audit)
+        content = b"".join([chunk async for chunk in self._objects.read(key)])
+        keys = self._keyring.narrow(stack_purpose(principal.tenant, found.id))
+        kept = open_state(keys, content, key.rpartition("/")[2])
+        outputs = {} if kept.state == NO_STATE else read_state(bytes(kept.state)).outputs
+        return {
+            name: Output(value=one.value, is_sensitive=one.sensitive)
+            for name, one in outputs.items()
+        }
 
     async def create(
         self,
