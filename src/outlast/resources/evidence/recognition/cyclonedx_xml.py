@@ -56,6 +56,7 @@ class _Reading:
             name = _NAMES.get(given, given)
             if name in properties:
                 made[name] = self._scalar(text, properties[name])
+                self.places[f"{path}/{name}"] = element.location
         for child in element.children:
             self._child(child, properties, made, path)
         if not element.children and element.text.strip():

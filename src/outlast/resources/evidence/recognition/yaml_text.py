@@ -14,7 +14,7 @@ from outlast.resources.evidence.recognition.found import (
 )
 from outlast.resources.evidence.recognition.json_text import escape, too_deep
 
-_VALUES_MAX: Final = 2_000_000
+_VALUES_MAX: Final = 1_000_000
 _TAG: Final = "tag:yaml.org,2002:"
 _WORDS: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
