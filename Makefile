@@ -29,7 +29,7 @@ fmt: setup  ## rewrite files in the house style
 	$(BIN)/ruff check --fix .
 
 test: lint  ## lint, types, import contracts and all tests (at most 10 minutes, no root needed)
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3 --dist worksteal
 
 HEAVY := .venv-heavy/bin
 TORCH := torch==2.13.0  # by pip alone: which of its builds fits is the machine's business
@@ -42,7 +42,7 @@ TORCH := torch==2.13.0  # by pip alone: which of its builds fits is the machine'
 
 test-heavy: $(if $(filter Linux,$(shell uname)),.venv-heavy/.ready)  ## tests with a real S3 server, real weights and training (Linux; 2.3 GB in .venv-heavy)
 ifeq ($(shell uname),Linux)
-	$(HEAVY)/pytest tests/heavy --ignore tests/heavy/ray --timeout 300
+	$(HEAVY)/pytest -n 2 --dist loadfile tests/heavy --ignore tests/heavy/ray --timeout 300
 	unshare --net $(HEAVY)/pytest tests/heavy/ray --timeout 300  # nothing but loopback: needs root
 else
 	@echo "test-heavy: Linux only"

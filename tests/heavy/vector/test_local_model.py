@@ -78,8 +78,8 @@ async def never_asked(*_):
 
 
 def rank(folder, number, question):
-    call = SearchArguments(limit=10, text=question, model="multilingual-e5-small")
-    hits = search(msgspec.json.encode(call), folder)["hits"]
+    call = SearchArguments(limit=10, texts=(question,), model="multilingual-e5-small")
+    [hits] = search(msgspec.json.encode(call), folder)["hits"]
     numbers = [hit["metadata"]["n"] for hit in hits]
     return numbers.index(number) if number in numbers else len(numbers)
 
