@@ -34,6 +34,11 @@ def read_id(text: str, name: str) -> str:
     return text.lower()
 
 
+def read_ref(text: str) -> str:
+    """The id that a text of the wire stands for, where a thing may also have a name for its id."""
+    return ids.decode_any(text) or text
+
+
 def is_uuid(text: str) -> bool:
     """Whether the text is a UUID in its usual form, in lower case."""
     try:

@@ -57,6 +57,19 @@ def gone_on_wire(id: str, alias: str | None) -> StatusResponse:
     )
 
 
+def uploaded_on_wire(id: str, created_at: int) -> StatusResponse:
+    """What came in whole, so that no operation was needed."""
+    return StatusResponse(
+        code=0,
+        created=instant(created_at),
+        description="",
+        message="",
+        status=JobExecutionState.COMPLETED,
+        status_id=show_id(id),
+        status_type="",
+    )
+
+
 def target_of(operation: Operation) -> str | None:
     """The path of what a succeeded operation left behind, or None."""
     collection = TARGETS[operation.kind]

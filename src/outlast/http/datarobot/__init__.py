@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from outlast.http.datarobot.blueprints import BlueprintRoutes
 from outlast.http.datarobot.chat_prompts import ChatPromptRoutes
 from outlast.http.datarobot.chats import ChatRoutes
+from outlast.http.datarobot.datasets import DatasetRoutes
 from outlast.http.datarobot.playgrounds import LanguageModelRoutes, PlaygroundRoutes
 from outlast.http.datarobot.status import StatusRoutes
+from outlast.http.datarobot.use_cases import UseCaseRoutes
 from outlast.http.datarobot.version import version_route
 from outlast.http.parts import Parts
 from outlast.http.routing import Route
@@ -15,6 +17,9 @@ from outlast.http.routing import Route
 def datarobot_routes(parts: Parts) -> Sequence[Route]:
     """Every route of the dialect, with paths at its own root."""
     routes = [version_route(), *StatusRoutes(parts).routes()]
+    if parts.datasets is not None and parts.files is not None:
+        routes += DatasetRoutes(parts, parts.datasets, parts.files).routes()
+        routes += UseCaseRoutes(parts, parts.datasets, parts.files).routes()
     if parts.playgrounds is not None:
         routes += PlaygroundRoutes(parts, parts.playgrounds).routes()
         routes += BlueprintRoutes(parts, parts.playgrounds).routes()

@@ -75,6 +75,11 @@ async def gather(
     return found
 
 
+SEARCH: Final = Parameter(
+    name="search", schema={"type": "string"}, says="Only those with this in their name."
+)
+
+
 def list_things(things: Sequence[T], window: Window, show: Callable[[T], Shown]) -> Listed[Shown]:
     """The list of all things that shows what lies in the window."""
     return listed([show(one) for one in window.cut(things)], len(things), window)

@@ -8,9 +8,15 @@ import msgspec
 from outlast.dialects.datarobot import DataRobot, encode
 from outlast.dialects.datarobot.ids import read_id
 from outlast.dialects.datarobot.lists import Listed
-from outlast.dialects.datarobot.status import StatusResponse, gone_on_wire, status_on_wire
+from outlast.dialects.datarobot.status import (
+    StatusResponse,
+    gone_on_wire,
+    status_on_wire,
+    uploaded_on_wire,
+)
 from outlast.dialects.datarobot.words import GENAI, PLATFORM, TARGETS
 from outlast.engine.access import Verb
+from outlast.http.datarobot.dataset_reading import DOCUMENTS
 from outlast.http.datarobot.listing import WINDOW, gather, list_things, parse_window
 from outlast.http.faces import to_answer
 from outlast.http.parsing import read_empty
@@ -42,6 +48,7 @@ class StatusRoutes:
     def __init__(self, parts: Parts) -> None:
         self._engine = parts.engine
         self._dismissals = Dismissals(parts.engine.store.catalog)
+        self._files = parts.files
         self._body_seconds = parts.body_seconds
 
     def routes(self) -> list[Route]:
@@ -97,7 +104,7 @@ class StatusRoutes:
     async def _get_record(self, call: Call) -> Answer:
         operation = await self._find(call)
         if operation is None:
-            return await self._gone(call)
+            return await self._uploaded(call) or await self._gone(call)
         await self._check_record(call, operation)
         return _polled(call, operation)
 
@@ -149,6 +156,19 @@ class StatusRoutes:
         if stone.kind not in TARGETS:
             raise NotFound("there is no such job")
         return Answer(body=encode(gone_on_wire(stone.id, stone.alias)))
+
+    async def _uploaded(self, call: Call) -> Answer | None:
+        """Where a file of documents is, which was a dataset as soon as it was uploaded."""
+        id = read_id(call.params["statusId"], "statusId")
+        try:
+            file = None if self._files is None else await self._files.get(call.principal, id)
+        except NotFound:
+            return None
+        if file is None or file.purpose != DOCUMENTS:
+            return None
+        status = uploaded_on_wire(file.id, file.created_at)
+        location = call.absolute(f"{PLATFORM}/datasets/{status.status_id}/").encode()
+        return Answer(status=303, headers=[(b"location", location)], body=encode(status))
 
     async def _check_record(self, call: Call, operation: Operation) -> None:
         if await self._dismissals.is_dismissed(call.principal, operation):
