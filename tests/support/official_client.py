@@ -1,14 +1,11 @@
 """A release of GoodData's official client, in an environment of its own that is made once."""
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from own_environment import ROOT, own_python
+
 FOLDER = ROOT / "tests" / "heavy" / "gooddata"
 
 
@@ -71,15 +68,5 @@ def model(name, /, **fields):
 
 
 def python_with(version):
-    """The interpreter of the environment with this release, made first if it is not there."""
-    requirements = FOLDER / f"requirements-{version}.txt"
-    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    environment = ROOT / f".venv-heavy-gooddata-{version}"
-    python, stamp = environment / "bin" / "python", environment / ".ready"
-    if not stamp.exists() or stamp.read_text() != wanted:
-        shutil.rmtree(environment, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", requirements], check=True)
-        stamp.write_text(wanted)
-    return python
+    """The interpreter of the environment with this release."""
+    return own_python(f"gooddata-{version}", FOLDER / f"requirements-{version}.txt")

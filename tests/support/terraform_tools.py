@@ -3,17 +3,13 @@
 Both live in an environment of their own, made once: the provider's library wants an older protobuf.
 """
 
-import fcntl
-import hashlib
-import shutil
-import subprocess
-import sys
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "tests" / "support" / "terraform_provider"
-ENVIRONMENT = ROOT / ".venv-heavy-terraform"
+from own_environment import own_python
+
+FOLDER = Path(__file__).parent / "terraform_provider"
 PROVIDER = "example.test/outlast/workshop"
 VERSION = "1.0.0"
 MODULES = FOLDER / "modules"
@@ -38,37 +34,20 @@ class Tools:
 
 def terraform_tools():
     """The tools, made first if they are not there (170 MB)."""
-    ENVIRONMENT.mkdir(exist_ok=True)
-    with (ENVIRONMENT / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _install()
-        python = ENVIRONMENT / "bin" / "python"
-        program = ENVIRONMENT / "bin" / "terraform"
-        _write(program, PROGRAM_TEXT.format(python=python))
-        mirror = ENVIRONMENT / "mirror"
-        folder = mirror / PROVIDER / VERSION / "linux_amd64"
-        provider = folder / f"terraform-provider-workshop_v{VERSION}"
-        _write(provider, PROVIDER_TEXT.format(python=python, provider=FOLDER / "provider.py"))
+    python = own_python("terraform", FOLDER / "requirements.txt")
+    program, mirror = python.with_name("terraform"), python.parents[1] / "mirror"
+    _write(program, PROGRAM_TEXT.format(python=python))
+    folder = mirror / PROVIDER / VERSION / "linux_amd64"
+    provider = folder / f"terraform-provider-workshop_v{VERSION}"
+    _write(provider, PROVIDER_TEXT.format(python=python, provider=FOLDER / "provider.py"))
     return Tools(program, mirror)
-
-
-def _install():
-    requirements = FOLDER / "requirements.txt"
-    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    stamp = ENVIRONMENT / ".ready"
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
-    for name in ("bin", "lib", "mirror"):
-        shutil.rmtree(ENVIRONMENT / name, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-    pip = [ENVIRONMENT / "bin" / "python", "-m", "pip", "install", "--quiet"]
-    options = ["--disable-pip-version-check", "--no-deps", "--require-hashes"]
-    subprocess.run([*pip, *options, "-r", requirements], check=True)
-    stamp.write_text(wanted)
 
 
 def _write(path, text):
     if not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        path.chmod(0o755)
+        # Others may be running it: what is there is whole at every instant.
+        new = path.with_name(f"{path.name}.{os.getpid()}")
+        new.write_text(text)
+        new.chmod(0o755)
+        new.rename(path)
