@@ -1,7 +1,7 @@
 import json
 import re
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import msgspec
 import pytest
@@ -16,7 +16,7 @@ from outlast.dialects.lakesail.words import ErrorType
 from outlast.dialects.port import FieldFault, Refusal, Reply
 from outlast.operations.failure import Failure
 from outlast.operations.ids import is_id
-from outlast.operations.progress import Progress, ResourceProgress
+from outlast.operations.progress import Report, ResourceProgress, ResourceStatus, advance, count
 from outlast.operations.states import State
 from outlast.testing.dialect_contract import DialectContract, Example, make_operation
 
@@ -35,6 +35,10 @@ class TestLakeSail(DialectContract):
 def rendered(state, kind="sql_query", example=None, **fields):
     operation = make_operation(kind, example or EXAMPLES[kind], state, **fields)
     return msgspec.json.decode(DIALECT.render(operation).body)
+
+
+def progress(**said):
+    return advance(None, Report(**said), 1, 1)
 
 
 def failed(**fields):
@@ -72,10 +76,8 @@ def test_the_published_sample_is_an_operation_here_with_every_key_of_it():
         State.SUCCEEDED,
         resource_type="connection",
         resource_id=STACK,
-        progress=Progress(
-            attempt=1,
-            at=1,
-            resources=[ResourceProgress(urn="u", status="succeeded", duration_seconds=1.5)],
+        progress=progress(
+            resources=[ResourceProgress(urn="u", status="succeeded", duration_seconds=1.5)]
         ),
     )
     shown = msgspec.json.decode(DIALECT.render(operation).body)
@@ -213,8 +215,8 @@ def test_progress_counts_its_resources():
         )
         for n, one in enumerate(statuses)
     ]  # fmt: skip
-    progress = Progress(attempt=1, at=1, stage="apply", message="2 of 6", resources=resources)
-    shown = rendered(State.RUNNING, progress=progress)["progress"]
+    reported = progress(stage="apply", message="2 of 6", resources=resources)
+    shown = rendered(State.RUNNING, progress=reported)["progress"]
     assert shown["summary"] == {
         "total": 6,
         "pending": 1,
@@ -225,12 +227,41 @@ def test_progress_counts_its_resources():
     }
     assert (shown["stage"], shown["message"]) == ("apply", "2 of 6")
     assert shown["resources"][:2] == [
-        {"urn": "u0", "type": "t", "name": "n0", "operation": "create", "status": "pending"},
+        {
+            "urn": "u0", "type": "t", "name": "n0", "operation": "create",
+            "status": "pending", "duration": None,
+        },
         {
             "urn": "u1", "type": "t", "name": "n1", "operation": "create",
             "status": "running", "duration": 0.5,
         },
     ]  # fmt: skip
+
+
+TRICKY = some.text(max_size=4) | some.sampled_from(
+    ['"duration_seconds":null', ',"duration_seconds":', 'x\\","duration_seconds":null', '\\"']
+)
+
+
+@given(
+    resources=some.lists(
+        some.builds(
+            ResourceProgress, urn=TRICKY, type=TRICKY, name=TRICKY, operation=TRICKY,
+            status=some.sampled_from(get_args(ResourceStatus)),
+            duration_seconds=some.none() | some.floats(0, 1e6),
+        ),
+        max_size=4,
+    )
+)  # fmt: skip
+def test_resources_are_shown_as_they_are_whatever_their_names(resources):
+    shown = rendered(State.RUNNING, progress=progress(resources=resources))["progress"]
+    expected = [
+        {"duration" if name == "duration_seconds" else name: value
+         for name, value in msgspec.structs.asdict(one).items()}
+        for one in resources
+    ]  # fmt: skip
+    assert shown["resources"] == expected
+    assert shown["summary"] == msgspec.to_builtins(count(resources))
 
 
 @pytest.mark.parametrize(
@@ -243,8 +274,7 @@ def test_progress_counts_its_resources():
     ],
 )
 def test_counts_that_have_no_place_stand_in_the_message(counts, message):
-    progress = Progress(attempt=1, at=1, **counts)
-    shown = rendered(State.RUNNING, progress=progress)["progress"]
+    shown = rendered(State.RUNNING, progress=progress(**counts))["progress"]
     assert shown["message"] == message
     assert shown["summary"]["total"] == 0
 

@@ -1,11 +1,13 @@
 import json
 
+import msgspec
 import pytest
 
 from outlast.http.metrics import Metrics
-from outlast.http.rendering import encode, instant, retry_after, view
+from outlast.http.rendering import ResourceView, encode, instant, retry_after, view
 from outlast.operations.failure import Failure
 from outlast.operations.model import SECOND, Operation
+from outlast.operations.progress import Report, ResourceProgress, advance
 from outlast.operations.states import State
 
 NOW = 1_795_341_600_123_456
@@ -77,3 +79,15 @@ def test_metrics_escape_what_they_show():
     metrics.count_created('a"b\\c\nd', is_new=False)
     line = 'outlast_operations_submitted_total{kind="a\\"b\\\\c\\nd",outcome="replayed"} 1'
     assert line in metrics.render().decode().splitlines()
+
+
+def test_the_resources_that_are_written_as_they_are_kept_have_the_keys_that_the_api_names():
+    resources = [ResourceProgress(urn="a"), ResourceProgress(urn="b", status="running")]
+    progress = advance(None, Report(resources=resources), 1, NOW)
+    shown = json.loads(encode(view(operation(progress=progress))))["progress"]
+    for one in shown["resources"]:
+        assert list(one) == list(ResourceView.__struct_fields__)
+        msgspec.convert(one, ResourceView)
+    assert shown["summary"] == {
+        "total": 2, "pending": 1, "running": 1, "succeeded": 0, "failed": 0, "unchanged": 0,
+    }  # fmt: skip

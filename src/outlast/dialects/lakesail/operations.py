@@ -1,8 +1,11 @@
-"""Operations on the wire. A key whose value is not known, or not yet, is absent and never null."""
+"""Operations on the wire. A key whose value is not known, or not yet, is absent.
+
+Only the duration of a resource is null until it is known.
+"""
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -21,7 +24,7 @@ from outlast.dialects.lakesail.words import (
 from outlast.operations.failure import Failure
 from outlast.operations.instants import show_instant
 from outlast.operations.model import Operation
-from outlast.operations.progress import Progress, ResourceProgress, ResourceStatus, Summary
+from outlast.operations.progress import Progress, ResourceStatus, Summary
 from outlast.operations.states import State
 
 CANCELLED: Final = "cancelled"
@@ -39,7 +42,7 @@ class OperationResource(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     operation: str
     status: ResourceStatus
-    duration: float | UnsetType = UNSET
+    duration: float | None
 
 
 class OperationProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +164,8 @@ def _progress(progress: Progress) -> OperationProgress:
     return OperationProgress(
         stage=progress.stage,
         message=progress.message or _count(progress),
-        resources=[_resource(one) for one in progress.resources],
+        # Renamed as they are: to read and write hundreds costs more than all else of a poll.
+        resources=cast("Sequence[OperationResource]", _renamed(progress.encoded_resources)),
         summary=progress.summary,
     )
 
@@ -174,13 +178,10 @@ def _count(progress: Progress) -> str:
     return f"{progress.done:,.15g}{total} {progress.unit}".rstrip()
 
 
-def _resource(resource: ResourceProgress) -> OperationResource:
-    duration = resource.duration_seconds
-    return OperationResource(
-        urn=resource.urn,
-        type=resource.type,
-        name=resource.name,
-        operation=resource.operation,
-        status=resource.status,
-        duration=UNSET if duration is None else duration,
-    )
+def _renamed(resources: msgspec.Raw) -> msgspec.Raw:
+    """The JSON of resources with the wire's name of the duration.
+
+    Within a string of JSON no quote stands without a backslash before it: a quote, the name, a
+    quote and a colon are the key and nothing else. Bytes are replaced fastest by as many others.
+    """
+    return msgspec.Raw(bytes(resources).replace(b'"duration_seconds":', b'"duration":        '))
