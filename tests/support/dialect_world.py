@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import chainloop_examples
 import gooddata_examples
 import httpx
 import lakesail_examples
@@ -36,7 +37,13 @@ from outlast.store.port import Change, Claim
 from outlast.store.sqlite import SqliteStore
 from outlast.testing.clock import ManualClock
 
-EXAMPLES = lakesail_examples.EXAMPLES | nebius_examples.EXAMPLES | gooddata_examples.EXAMPLES
+EXAMPLES = (
+    lakesail_examples.EXAMPLES
+    | nebius_examples.EXAMPLES
+    | gooddata_examples.EXAMPLES
+    | {"evidence_evaluation": chainloop_examples.EXAMPLES["evidence_evaluation"]}
+)
+RESOURCES = lakesail_examples.RESOURCES | chainloop_examples.RESOURCES
 ADA = Principal(tenant="default", member="ada", role=Role.ADMIN)
 KEYRING = read_keys(make_key(), "a test")
 FAILURE = Failure(
@@ -142,7 +149,7 @@ class World:
         spec = EXAMPLES[kind].spec if kind in EXAMPLES else {}
         state, _, operation_id = state.partition(" as ")
         project = "example_project" if state.endswith("project") else None
-        resource = lakesail_examples.RESOURCES.get(kind, (None, None))
+        resource = RESOURCES.get(kind, (None, None))
         wish = Wish(
             kind=kind,
             spec=msgspec.json.encode(spec),
