@@ -33,6 +33,7 @@ BUILTIN_MODULES: Final = (
     "outlast.kinds.destroy",
     "outlast.kinds.discover_instance_types",
     "outlast.kinds.evidence_evaluation",
+    "outlast.kinds.evaluate_chat",
     "outlast.kinds.export_vector_database",
     "outlast.kinds.file_to_dataset",
     "outlast.kinds.fine_tuning",

@@ -20,6 +20,8 @@ from outlast.executors.subprocess import SubprocessExecutor, blueprints_of
 from outlast.kinds.collect_datasets import collecting
 from outlast.processes import keep_running
 from outlast.resources.databases.publishing import TAGS as DATABASE_TAGS
+from outlast.resources.evaluations.publishing import TAG as MEASURES_TAG
+from outlast.resources.evaluations.publishing import EvaluationPublisher
 from outlast.resources.models import ModelPublisher
 from outlast.resources.pipe_tables.publishing import TAGS as PIPE_TABLE_TAGS
 from outlast.resources.playgrounds.publishing import TAG as ANSWER_TAG
@@ -128,6 +130,7 @@ def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipm
             "dataset_version": foundation.publisher(),
             "file": foundation.file_publisher(),
             "model": ModelPublisher(foundation.objects),
+            MEASURES_TAG: EvaluationPublisher(foundation.store.catalog),
             ANSWER_TAG: AnswerPublisher(foundation.store.catalog),
             VECTOR_DATABASE_TAG: foundation.vector_database_publisher(),
             **dict.fromkeys(DATABASE_TAGS, foundation.database_publisher()),

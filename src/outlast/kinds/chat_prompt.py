@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from outlast.clock import system_clock
 from outlast.inference.models import find_model
 from outlast.kinds.chat.plan import ChatPlan, ChatResult
-from outlast.kinds.chat.preparing import Way, key_names, prepare_answering
+from outlast.kinds.chat.preparing import KEYS, Way, prepare_answering
 from outlast.operations import ids
 from outlast.operations.errors import InvalidSpec
 from outlast.operations.kind import Catalog, CatalogWrite, Context, Finish, Kind, Prepared
@@ -212,7 +212,7 @@ kinds: Final = [
         plan=ChatPlan,
         prepare=prepare,
         run=run,
-        secrets=key_names(1),
+        secrets=KEYS,
         # Somebody waits for it: a model that is away is given up after a few minutes.
         retry=RetryPolicy(attempts_max=5, factor=3, delay_seconds_max=60),
         description="Answer a question with a model, and with what a vector database has of it.",

@@ -1,13 +1,17 @@
 """What the handlers of chat prompts and evaluations are given. Pure."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from outlast.inference.models import ServedModel
+from outlast.resources.evaluations.model import Columns, Measures
 from outlast.resources.playgrounds.finding import Said
 from outlast.resources.playgrounds.model import Citation, Generation, Retrieval
 from outlast.resources.vector_databases.filtering import Where
+
+QUESTIONS: Final = "questions.jsonl"
 
 
 class Passages(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,3 +65,36 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int
     completion_tokens: int
     latency_ms: int
+
+
+class EvaluationPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """An evaluation with every name resolved: `ways` of answering, one for each blueprint.
+
+    The questions are the lines of the staged file QUESTIONS. `dataset` is where all answers go;
+    None: a temporary one.
+    """
+
+    evaluation: str
+    columns: Columns
+    rows: int
+    blueprints: tuple[str, ...]
+    ways: tuple[Answering, ...]
+    allow_unsandboxed: bool
+    dataset: str | None = None
+    version_name: str | None = None
+
+
+class BlueprintMeasures(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured of a blueprint."""
+
+    llm_blueprint: str
+    measures: Measures
+
+
+class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured, and the dataset with every answer."""
+
+    evaluation: str
+    blueprints: tuple[BlueprintMeasures, ...]
+    dataset: str
+    version: str

@@ -1,5 +1,7 @@
 """From a blueprint's words to a plan: which model, which chunks, and the keys of both."""
 
+from typing import Final
+
 import msgspec
 
 from outlast.inference.models import ServedModel, find_model
@@ -12,7 +14,12 @@ from outlast.resources.vector_databases import find_ready, local_models
 from outlast.resources.vector_databases.filtering import Where, check_where
 from outlast.resources.vector_databases.model import CHUNKS_FILE
 
-NO_MODEL = (
+MODEL_KEY: Final = "model_key"
+EMBEDDER_KEY: Final = "embedder_key"
+KEYS: Final = (f"{MODEL_KEY}/*", f"{EMBEDDER_KEY}/*")
+"""The secrets of a kind that asks models."""
+
+NO_MODEL: Final = (
     "no model is named: name one as llm, in the prompt or in its LLM blueprint; the models are"
     " those of [backends.NAME] in the settings"
 )
@@ -38,7 +45,7 @@ async def prepare_answering(catalog: Catalog, way: Way, number: int = 0) -> Prep
     model = await find_model(catalog, way.llm)
     if way.where is not None:
         check_where(way.where)
-    key_name, folder = f"model_key_{number}", f"model-{number}"
+    key_name, folder = f"{MODEL_KEY}/{number}", f"model-{number}"
     files = staged_names(model, folder)
     inputs = staged_inputs(model, files)
     passages = None
@@ -59,13 +66,6 @@ async def prepare_answering(catalog: Catalog, way: Way, number: int = 0) -> Prep
     return Prepared(plan=answering, inputs=inputs, secrets=secrets)
 
 
-def key_names(count: int) -> tuple[str, ...]:
-    """All names of keys that so many ways of answering may ask for."""
-    return tuple(
-        f"{what}_key_{number}" for number in range(count) for what in ("model", "embedder")
-    )
-
-
 async def _passages(
     catalog: Catalog, way: Way, vector_database: str, number: int
 ) -> tuple[dict[str, str], Passages]:
@@ -83,7 +83,7 @@ async def _passages(
         file=file,
         embedding_model=document.embedding_model,
         embedder=embedder,
-        key_name=f"embedder_key_{number}",
+        key_name=f"{EMBEDDER_KEY}/{number}",
         retrieval=way.retrieval,
         where=way.where,
     )
