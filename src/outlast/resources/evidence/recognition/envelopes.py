@@ -1,11 +1,18 @@
 """Opens what evidence is sent in: DSSE envelopes, Sigstore bundles, in-toto statements."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
-from outlast.resources.evidence.recognition.found import BadEvidence, Read, Signature, Subject
+from outlast.resources.evidence.recognition.found import (
+    BadEvidence,
+    Read,
+    Signature,
+    Subject,
+    nowhere,
+)
 from outlast.resources.evidence.recognition.signatures import check_signatures, decode_base64
 
 _BUNDLE: Final = "application/vnd.dev.sigstore.bundle"
@@ -78,7 +85,9 @@ def _open_envelope(read: Read, read_text: ReadText, keys: Mapping[str, str]) -> 
     except BadEvidence as error:
         raise BadEvidence(f"the payload of the envelope: {error.message}") from error
     return Opened(
-        read=Read(document=inner.document), wrappers=tuple(wrappers), signatures=tuple(signatures)
+        read=replace(inner, locate_all=nowhere),
+        wrappers=tuple(wrappers),
+        signatures=tuple(signatures),
     )
 
 
@@ -110,5 +119,5 @@ def _known_predicate(statement: Mapping[str, Any], read_text: ReadText) -> Read 
     if isinstance(predicate, dict) and set(predicate) >= {"Data"}:
         predicate = predicate["Data"]  # as older clients wrapped it
     if isinstance(predicate, str):
-        return Read(document=read_text(predicate.encode()).document)
+        return replace(read_text(predicate.encode()), locate_all=nowhere)
     return Read(document=predicate)

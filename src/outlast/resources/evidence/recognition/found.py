@@ -72,6 +72,7 @@ class Read:
 
     document: Any
     locate_all: Locate = nowhere
+    is_yaml: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 Only a locked child may call it: the bytes are somebody else's.
 """
 
+import codecs
 from collections.abc import Mapping
 from typing import Final
 
@@ -26,6 +27,11 @@ from outlast.resources.evidence.recognition.spdx_tags import FIRST_TAG, read_spd
 from outlast.resources.evidence.recognition.xml_text import Element, read_xml
 from outlast.resources.evidence.recognition.yaml_text import read_yaml
 
+# A child that is locked imports nothing any more: what it decodes with must be there.
+_CODECS: Final = tuple(
+    codecs.lookup(name)
+    for name in ("utf-8-sig", "utf-16", "iso-8859-1", "iso-8859-15", "windows-1252")
+)
 _START: Final = Location(line=1, column=1)
 
 
@@ -43,7 +49,7 @@ def recognise(
     read = opened.read
     type_, version = classify(read.document)
     if type_ is None:
-        type_ = "json" if content.lstrip()[:1] in {b"{", b"["} else "yaml"
+        type_ = "yaml" if read.is_yaml else "json"
     return Recognised(
         type=type_,
         version=version,

@@ -5,6 +5,7 @@ for the structure and the words, not for every detail.
 """
 
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 from itertools import islice
 from typing import Any, Final
@@ -26,12 +27,22 @@ _MESSAGE_CHARS_MAX: Final = 300
 _BACKTRACKS_MAX: Final = 100_000
 
 
+def _read_all() -> Mapping[str, bytes]:
+    """The texts of all schemas by the names of their files."""
+    found = [one for package in (_CYCLONEDX, _OURS) for one in files(package).iterdir()]
+    return {one.name: one.read_bytes() for one in found if one.name.endswith(".json")}
+
+
+# Read with the module: a child that is locked opens no file any more.
+_TEXTS: Final = _read_all()
+
+
 def cyclonedx_schema(version: str) -> dict[str, Any]:
     """The schema of a version; of the nearest, where there is none."""
     # Versions 1.0 and 1.1 had XML only, and what they had is still there.
     older = version in {"1.0", "1.1"}
     nearest = version if version in _CYCLONEDX_VERSIONS else _CYCLONEDX_VERSIONS[-1]
-    return _load(_CYCLONEDX, f"bom-{'1.2' if older else nearest}.SNAPSHOT.schema.json")
+    return _load(f"bom-{'1.2' if older else nearest}.SNAPSHOT.schema.json")
 
 
 def find_problems(
@@ -69,9 +80,9 @@ def _schema(type_: EvidenceType, version: str | None) -> dict[str, Any] | None:
             return cyclonedx_schema(version or "")
         case "spdx":
             is_newer = (version or "").startswith("3")
-            return _load(_OURS, "spdx-3.json" if is_newer else "spdx-2.json")
+            return _load("spdx-3.json" if is_newer else "spdx-2.json")
         case "sarif" | "in_toto" | "openvex" | "csaf":
-            return _load(_OURS, f"{type_}.json")
+            return _load(f"{type_}.json")
         case _:
             return None
 
@@ -86,14 +97,14 @@ def _unknown_version(type_: EvidenceType, version: str | None) -> str | None:
     return f"{version} is no version of {type_} that is known here: it was checked as {known[-1]}"
 
 
-def _load(package: str, name: str) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((files(package) / name).read_bytes())
+def _load(name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(_TEXTS[name])
     return schema
 
 
 def _retrieve(uri: str) -> dict[str, Any]:
     # No schema comes from anywhere else than the package.
-    return _load(_CYCLONEDX, uri.rpartition("/")[2])
+    return _load(uri.rpartition("/")[2])
 
 
 def _pointer(path: list[str | int]) -> str:

@@ -34,9 +34,9 @@ def read_yaml(text: str) -> Read:
     except RecursionError as error:
         raise too_deep() from error
     if len(documents) == 1:
-        return Read(document=documents[0], locate_all=_Places(nodes[0]).locate_all)
+        return Read(document=documents[0], locate_all=_Places(nodes[0]).locate_all, is_yaml=True)
     # Of several documents, each is an element of a list.
-    return Read(document=documents)
+    return Read(document=documents, is_yaml=True)
 
 
 def _location(mark: Any) -> Location:
