@@ -157,7 +157,10 @@ def check_connection(document: ConnectionDocument) -> ConnectionDocument:
         raise invalid("region", "it has 1 to 50 of a-z 0-9 -")
     for name, value in document.settings.items():
         if not 1 <= len(value) <= VALUE_CHARS_MAX or not value.isprintable():
-            raise invalid(f"settings.{name}", f"it has 1 to {VALUE_CHARS_MAX} printable characters")
+            reason = f"it has 1 to {VALUE_CHARS_MAX} printable characters"
+            raise invalid(f"settings.{name}", reason)
+        if name in _FORMS and not _FORMS[name].fullmatch(value):
+            raise invalid(f"settings.{name}", f"it is like {_LIKE[name]}")
     return document
 
 
