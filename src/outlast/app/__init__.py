@@ -3,6 +3,7 @@
 import os
 
 from outlast.app.foundation import open_store
+from outlast.app.infrastructure import find_program
 from outlast.app.moving import export, import_, upgrade, upgrades
 from outlast.app.objects import try_objects
 from outlast.app.serving import ROOT, Started, serve
@@ -13,6 +14,7 @@ from outlast.executors.probing import SandboxReport, probe
 __all__ = [
     "Started",
     "export",
+    "find_program",
     "import_",
     "open_store",
     "root_principal",

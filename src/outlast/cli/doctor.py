@@ -68,6 +68,7 @@ def doctor(*, url: str, data: Path | None, settings_file: Path | None, as_json: 
         lambda: _folder(folder),
         lambda: _objects(settings_file),
         lambda: _keys(settings_file),
+        lambda: _infrastructure(settings_file),
         lambda: _server(url),
     )
     found = [check() for check in checks]
@@ -157,6 +158,24 @@ def _keys(settings_file: Path | None) -> Finding:
     if missing:
         return Finding("keys", "warning", f"not in this environment: {', '.join(missing)}")
     return Finding("keys", "ok", "every variable that the settings name is set")
+
+
+def _infrastructure(settings_file: Path | None) -> Finding:
+    # What deploys modules is a worker's, as above.
+    from outlast import app  # noqa: PLC0415
+    from outlast.settings import SettingsError, load_settings  # noqa: PLC0415
+
+    try:
+        settings = app.find_program(load_settings({}, os.environ, settings_file), os.environ)
+    except SettingsError as error:
+        return Finding("infrastructure", "bad", str(error))
+    program, modules = settings.infrastructure.program, settings.modules
+    if program is not None:
+        return Finding("infrastructure", "ok", f"{program} deploys {len(modules)} modules")
+    if modules:
+        lacking = f"neither tofu nor terraform is here: {', '.join(modules)} cannot be deployed"
+        return Finding("infrastructure", "bad", lacking)
+    return Finding("infrastructure", "ok", "neither tofu nor terraform is here, nor any module")
 
 
 def _too_open(folder: Path) -> Iterator[tuple[Path, int]]:

@@ -26,13 +26,16 @@ from outlast.client.connecting import (
     ProgressCallback,
     fresh_key,
 )
+from outlast.client.connections import AsyncConnections
 from outlast.client.databases import AsyncDatabases
+from outlast.client.evidence import AsyncEvidences
 from outlast.client.handles import AsyncHandle
 from outlast.client.pipe_tables import AsyncPipeTables
 from outlast.client.procedures import Emit, Procedure
 from outlast.client.requests import Filter, Submission
 from outlast.client.schedules import AsyncSchedules
 from outlast.client.services import AsyncServices
+from outlast.client.stacks import AsyncStacks
 from outlast.client.stepping import AsyncSteps
 from outlast.client.vector_databases import AsyncVectorDatabases
 from outlast.client.wire import Call, Request
@@ -78,7 +81,10 @@ class AsyncClient:
         self.databases = AsyncDatabases(self)
         self.pipe_tables = AsyncPipeTables(self)
         self.services = AsyncServices(self)
+        self.evidence = AsyncEvidences(self)
         self.vector_databases = AsyncVectorDatabases(self)
+        self.connections = AsyncConnections(self)
+        self.stacks = AsyncStacks(self)
         self.tokens = AsyncTokens(self)
         self.tenants = AsyncTenants(self)
 

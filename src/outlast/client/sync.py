@@ -25,13 +25,16 @@ from outlast.client.connecting import (
     ProgressCallback,
     fresh_key,
 )
+from outlast.client.connections import Connections
 from outlast.client.databases import Databases
+from outlast.client.evidence import Evidences
 from outlast.client.handles import Handle
 from outlast.client.pipe_tables import PipeTables
 from outlast.client.procedures import Emit, Procedure
 from outlast.client.requests import Filter, Submission
 from outlast.client.schedules import Schedules
 from outlast.client.services import Services
+from outlast.client.stacks import Stacks
 from outlast.client.stepping import Steps
 from outlast.client.sync_resources import Datasets, Files, Tenants, Tokens
 from outlast.client.vector_databases import VectorDatabases
@@ -78,7 +81,10 @@ class Client:
         self.databases = Databases(self)
         self.pipe_tables = PipeTables(self)
         self.services = Services(self)
+        self.evidence = Evidences(self)
         self.vector_databases = VectorDatabases(self)
+        self.connections = Connections(self)
+        self.stacks = Stacks(self)
         self.tokens = Tokens(self)
         self.tenants = Tenants(self)
 
