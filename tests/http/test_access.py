@@ -8,6 +8,7 @@ from serving import HOME, problem_of
 
 from outlast.engine.access import ALLOWED, Role, Verb
 from outlast.operations.kind import CatalogWrite
+from outlast.resources.connections.model import CONNECTION
 from outlast.resources.stacks.model import STACK
 from outlast.resources.vector_databases.model import VECTOR_DATABASE
 
@@ -53,6 +54,10 @@ OF_ONE = [
     ("PATCH", "/v1/stacks/{stack}", {"json": {"variables": {}}}),
     ("POST", "/v1/stacks/{stack}/check-drift", {}),
     ("DELETE", "/v1/stacks/{stack}", {}),
+    ("GET", "/v1/connections/{connection}", {}),
+    ("PATCH", "/v1/connections/{connection}", {"json": {"region": "here"}}),
+    ("POST", "/v1/connections/{connection}/validate", {}),
+    ("DELETE", "/v1/connections/{connection}", {}),
     ("GET", "/v1/schedules/{schedule}", {}),
     ("PATCH", "/v1/schedules/{schedule}", {"json": {"every_seconds": 120}}),
     ("POST", "/v1/schedules/{schedule}/pause", {}),
@@ -85,6 +90,8 @@ OF_MANY = [
     ("GET", "/v1/modules", {}),
     ("GET", "/v1/stacks", {}),
     ("POST", "/v1/stacks", {"json": {"name": "fresh", "module": "none"}}),
+    ("GET", "/v1/connections", {}),
+    ("POST", "/v1/connections", {"json": {"name": "fresh", "provider": "local"}}),
     ("GET", "/v1/schedules", {}),
     ("POST", "/v1/schedules", {"json": {**EVERY_HOUR, "name": "fresh"}}),
     ("GET", "/v1/tokens", {}),
@@ -111,7 +118,7 @@ SHOWN = {
 """How the table of routes writes what the requests name."""
 
 NAMES = ["operation", "dataset", "version", "file", "token"]
-NAMES += ["database", "vector_database", "schedule", "evidence", "stack"]
+NAMES += ["database", "vector_database", "schedule", "evidence", "stack", "connection"]
 
 
 @pytest.fixture
@@ -140,11 +147,19 @@ async def things(serving):
         document=b'{"word":"stack","module":{"name":"m","key":"modules/1"}}',
         fields={"operation_id": "made"},
     )
-    await serving.store.catalog.write(serving.away.id, [vectors, stack])
+    connection = CatalogWrite(
+        type=CONNECTION,
+        id="06EV0000000000000C00",
+        name="c",
+        document=b'{"provider":"local","settings":{"folder":"/srv"}}',
+        fields={"operation_id": "made"},
+    )
+    await serving.store.catalog.write(serving.away.id, [vectors, stack, connection])
     return {
         "database": database,
         "vector_database": vectors.id,
         "stack": stack.id,
+        "connection": connection.id,
         "schedule": schedule["id"],
         "operation": operation["id"],
         "dataset": dataset["id"],

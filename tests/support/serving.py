@@ -25,9 +25,11 @@ from outlast.operations.model import Operation
 from outlast.operations.progress import Report, ResourceProgress
 from outlast.operations.service import Service
 from outlast.resources.configured import ConfiguredStore
+from outlast.resources.connections import Connections
 from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.parser import Parser
+from outlast.resources.evaluations import Evaluations
 from outlast.resources.evidence import Evidences
 from outlast.resources.files import Files
 from outlast.resources.keyring import make_key, read_keys
@@ -165,7 +167,9 @@ class Serving:
                 pipe_tables=PipeTables(self.engine.store),
                 vector_databases=self._vector_databases(),
                 stacks=self._stacks(),
+                connections=Connections(self.engine, read_keys(make_key(), "a test")),
                 playgrounds=Playgrounds(self.engine.store),
+                evaluations=Evaluations(self.engine.store),
                 evidences=self._evidences(),
                 services=Services(self.engine.store.catalog, self._kinds, OwnPreparer()),
                 relay=self.chatting.relay,
