@@ -29,6 +29,8 @@ _SYSTEM_FILES: Final = (
     *("/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"),
     # DuckDB asks its control group for its memory, and dies where it may not look.
     *("/proc/self/cgroup", "/sys/fs/cgroup"),
+    # How much of the address space is taken: whoever forks under a limit must know.
+    "/proc/self/statm",
 )
 # Imported only when they are first used, which is too late where the interpreter's folder belongs
 # to somebody else.

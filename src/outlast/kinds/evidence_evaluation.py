@@ -17,7 +17,7 @@ import msgspec
 
 from outlast.operations import documents
 from outlast.operations.errors import InvalidSpec, Unavailable
-from outlast.operations.kind import Catalog, Context, Kind, Prepared, Resources
+from outlast.operations.kind import Catalog, Context, Kind, Prepared
 from outlast.operations.retry import RetryPolicy
 from outlast.resources.configured import BUILTIN_POLICY, find_installation
 from outlast.resources.evidence.model import (
@@ -178,10 +178,9 @@ kinds: Final = [
         run=run,
         sandboxed=True,
         preload=("outlast.kinds.policies.running",),
-        # An engine is stopped by killing it, which is done between its policies.
+        # What runs is killed within a tenth of a second.
         cancel_grace_seconds=1,
         retry=RetryPolicy(attempts_max=2),
-        resources=Resources(memory_bytes=calls.MEMORY_BYTES),
         description="Hold evidence to policies; a report says what came of each.",
     )
 ]

@@ -1,19 +1,45 @@
-"""Evaluates evidence. Runs in a locked child: evidence and policies may be hostile."""
+"""Evaluates evidence. Runs in a locked child: evidence and policies may be hostile.
+
+The child itself only carries messages. A fork of it reads the evidence, and each policy is
+evaluated in a fork of that one: whatever happens there, the child can tell of it.
+"""
 
 import asyncio
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeAlias
 
 import msgspec
 
 from outlast.kinds.evidence_evaluation import EVIDENCE_FILE, EvaluationPlan
+from outlast.operations.errors import Fatal
 from outlast.operations.kind import Context
-from outlast.resources.evidence.recognition import Recognised, recognise
-from outlast.resources.policies import evaluating
+from outlast.resources.evidence.recognition import BadEvidence, Recognised, recognise
+from outlast.resources.policies import calls, evaluating
+from outlast.resources.policies.forks import Say, fork
 from outlast.resources.policies.format import arguments_of
 from outlast.resources.policies.reports import EvidenceFacts, Judged, Report, compose
 from outlast.resources.policies.verdicts import Seen
 
 REPORT_FILE: Final = "report.json"
+
+
+class _Evaluating(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    done: int
+    policy: str
+
+
+class _Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    message: str
+
+
+class _Evaluated(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`is_certain`: another evaluation would say the same."""
+
+    report: Report
+    is_certain: bool
+
+
+_Said: TypeAlias = _Evaluating | _Refused | _Evaluated
 
 
 def evaluate(plan: EvaluationPlan, context: Context) -> Report:
@@ -24,32 +50,69 @@ def evaluate(plan: EvaluationPlan, context: Context) -> Report:
         return msgspec.structs.replace(report, cached=True)
     content = context.workdir / EVIDENCE_FILE
     context.files.get(EVIDENCE_FILE, content)
-    recognised = recognise(content.read_bytes(), name=plan.name, keys=plan.keys)
-    judged = _judge(plan, recognised, context)
-    report = compose(_facts(plan, recognised), judged, evaluating.engines(), recognised.locate_all)
-    if all(one.verdict.error is None or one.verdict.error.is_certain for one in judged):
+    evaluated = _in_a_fork(plan, content, context)
+    if evaluated.is_certain:
         made = context.workdir / f"made-{REPORT_FILE}"
-        made.write_bytes(msgspec.json.encode(report))
+        made.write_bytes(msgspec.json.encode(evaluated.report))
         context.files.put(REPORT_FILE, made)
-    return report
+    return evaluated.report
 
 
-def _judge(plan: EvaluationPlan, recognised: Recognised, context: Context) -> list[Judged]:
+def _in_a_fork(plan: EvaluationPlan, content: Path, context: Context) -> _Evaluated:
+    total = len(plan.policies)
+
+    def heard(message: bytes) -> None:
+        said = _decode(message)
+        if isinstance(said, _Evaluating):
+            context.report(said.done, total, unit="policies", message=said.policy)
+
+    forked = fork(
+        lambda say: _work(plan, content, say),
+        memory_bytes=calls.MEMORY_BYTES,
+        heard=heard,
+        stopped=lambda: context.cancelled,
+    )
+    if forked.fate == "stopped":
+        raise asyncio.CancelledError
+    match _decode(forked.said[-1]) if forked.said else None:
+        case _Evaluated() as evaluated:
+            context.report(total, total, unit="policies", message="")
+            return evaluated
+        case _Refused(message=message):
+            raise Fatal("invalid_evidence", message)
+        case _:
+            raise Fatal("invalid_evidence", "the evidence needs more memory than it is given")
+
+
+def _decode(message: bytes) -> _Said:
+    said: _Said = msgspec.msgpack.decode(message, type=_Said)
+    return said
+
+
+def _work(plan: EvaluationPlan, content: Path, say: Say) -> None:
+    try:
+        recognised = recognise(content.read_bytes(), name=plan.name, keys=plan.keys)
+    except BadEvidence as error:
+        say(msgspec.msgpack.encode(_Refused(message=error.message)))
+        return
     evidence = {**recognised.metadata(), "name": plan.name}
     judged: list[Judged] = []
     for number, chosen in enumerate(plan.policies):
-        if context.cancelled:
-            raise asyncio.CancelledError
         policy = chosen.document
-        context.report(number, len(plan.policies), unit="policies", message=policy.name)
+        say(msgspec.msgpack.encode(_Evaluating(done=number, policy=policy.name)))
         args = arguments_of(policy, chosen.args)
         seen = Seen(document=recognised.document, args=args, evidence=evidence)
         verdict = evaluating.judge(policy, seen, seconds=plan.seconds)
         judged.append(
             Judged(policy=policy, version=chosen.version, args=chosen.args, verdict=verdict)
         )
-    context.report(len(plan.policies), len(plan.policies), unit="policies", message="")
-    return judged
+    facts, engines = _facts(plan, recognised), evaluating.engines()
+    errors = [one.verdict.error for one in judged if one.verdict.error is not None]
+    evaluated = _Evaluated(
+        report=compose(facts, judged, engines, recognised.locate_all),
+        is_certain=all(error.is_certain for error in errors),
+    )
+    say(msgspec.msgpack.encode(evaluated))
 
 
 def _facts(plan: EvaluationPlan, recognised: Recognised) -> EvidenceFacts:

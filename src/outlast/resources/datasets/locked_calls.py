@@ -43,7 +43,7 @@ class Sandbox(Protocol):
         *,
         inputs: Mapping[str, Path],
         timeout_seconds: float,
-        memory_bytes: int,
+        memory_bytes: int | None,
         preload: Sequence[str],
     ) -> AbstractAsyncContextManager[Called]:
         """`target` is "module:function"; `inputs` are staged read-only under their names."""

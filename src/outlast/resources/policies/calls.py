@@ -14,7 +14,11 @@ PACKAGES: Final = ("common-expression-language", "regopy")
 """Where the engines come from: another release may say something else."""
 
 MEMORY_BYTES: Final = 3 * 1024**3
-"""What a child may have that evaluates policies: evidence, and what one policy makes of it."""
+"""What evidence, and what one policy makes of it, may have.
+
+The child that is asked has no limit of its own: an engine reserves hundreds of gigabytes of
+addresses, and uses few of them. What it does is done in forks, which have this limit.
+"""
 
 
 class CheckArguments(msgspec.Struct, frozen=True, kw_only=True):

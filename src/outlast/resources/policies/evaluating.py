@@ -1,4 +1,7 @@
-"""Evaluates policies, each in a fork of its own. Only a locked child may: policies are hostile."""
+"""Evaluates policies, each in a fork of its own. Only a locked child may: policies are hostile.
+
+To be called in a process whose memory is limited: the forks share its limit.
+"""
 
 import importlib.metadata
 from collections.abc import Mapping
@@ -14,11 +17,9 @@ from outlast.resources.policies.format import PolicyDocument, PolicyTest, argume
 from outlast.resources.policies.reports import status_of
 from outlast.resources.policies.verdicts import PolicyError, Position, Seen, Verdict
 
-MEMORY_BYTES: Final = 2 * 1024**3
-"""What the evaluation of one policy may have."""
-
 _FATES: Final[Mapping[Fate, str]] = {
     "timed_out": "the policy took more than {seconds:g} s",
+    "stopped": "the policy was stopped",
     "out_of_memory": "the policy needs more memory than it is given",
     "died": "the policy broke its engine, or needs more memory than it is given",
     "said_too_much": "the policy has too many violations, or too long ones",
@@ -36,7 +37,7 @@ def judge(policy: PolicyDocument, seen: Seen, *, seconds: float) -> Verdict:
     if policy.applies_to and seen.evidence.get("type") not in policy.applies_to:
         reason = f"it applies to {', '.join(policy.applies_to)} alone"
         return Verdict(is_skipped=True, skip_reason=reason)
-    forked = fork(lambda say: _judge(policy, seen, say), seconds=seconds, memory_bytes=MEMORY_BYTES)
+    forked = fork(lambda say: _judge(policy, seen, say), seconds=seconds)
     at, verdict = Position(1, 1), None
     try:
         for message in forked.said:
@@ -72,7 +73,7 @@ def check(policy: PolicyDocument, *, seconds: float) -> PolicyError | None:
         )
         say(msgspec.msgpack.encode(error))
 
-    forked = fork(act, seconds=seconds, memory_bytes=MEMORY_BYTES)
+    forked = fork(act, seconds=seconds)
     if forked.fate != "ended":
         return _uncertain(_FATES[forked.fate].format(seconds=seconds), Position(1, 1))
     return msgspec.msgpack.decode(forked.said[0], type=PolicyError | None)

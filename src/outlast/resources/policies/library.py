@@ -223,7 +223,7 @@ class Policies:
                 msgspec.json.encode(CheckArguments(policy=document, seconds=_TEST_SECONDS)),
                 inputs={},
                 timeout_seconds=_CHECK_SECONDS_MAX,
-                memory_bytes=calls.MEMORY_BYTES,
+                memory_bytes=None,
                 preload=(),
             ) as called:
                 return msgspec.convert(called.answer, Checked)

@@ -120,7 +120,9 @@ class RegoPolicy:
         try:
             return json.loads(_BAD_ESCAPE.sub(_escape, text))["expressions"][0]
         except (ValueError, LookupError, RecursionError) as error:
-            raise _failed("what the rule gives is not JSON", self.position) from error
+            # Seen of sprintf("%s", [concat(...)]), where %v is right.
+            message = "what the rule gives is not JSON: its engine wrote a text wrongly"
+            raise _failed(message, self.position) from error
 
     def where(self, trace: str) -> tuple[str, Position] | None:
         """What failed, and where, of an evaluation whose trace ends so."""
