@@ -27,6 +27,7 @@ from outlast.processes import Listener, Listening, bind, keep_running
 from outlast.resources.chat_log import ChatLog
 from outlast.resources.connections import Connections
 from outlast.resources.datasets import Datasets
+from outlast.resources.evaluations import Evaluations
 from outlast.resources.evidence import Evidences
 from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.playgrounds import Playgrounds
@@ -177,6 +178,7 @@ def _parts(
         pipe_tables=PipeTables(foundation.store),
         vector_databases=vector_databases,
         playgrounds=Playgrounds(foundation.store),
+        evaluations=Evaluations(foundation.store),
         stacks=Stacks(engine, foundation.secrets, foundation.objects, foundation.keyring),
         connections=Connections(engine, foundation.keyring),
         evidences=evidences,

@@ -9,6 +9,7 @@ from outlast.resources.chat_log import ChatLog
 from outlast.resources.connections import Connections
 from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Uploads
+from outlast.resources.evaluations import Evaluations
 from outlast.resources.evidence import Evidences
 from outlast.resources.files import Files
 from outlast.resources.models import Models
@@ -46,6 +47,7 @@ class Parts:
     evidences: Evidences | None = None
     policies: Policies | None = None
     playgrounds: Playgrounds | None = None
+    evaluations: Evaluations | None = None
     relay: Relay | None = None
     chat_log: ChatLog | None = None
     body_seconds: float = BODY_SECONDS

@@ -6,9 +6,13 @@ from outlast.http.datarobot.blueprints import BlueprintRoutes
 from outlast.http.datarobot.chat_prompts import ChatPromptRoutes
 from outlast.http.datarobot.chats import ChatRoutes
 from outlast.http.datarobot.datasets import DatasetRoutes
+from outlast.http.datarobot.embedding_models import SupportRoutes
+from outlast.http.datarobot.evaluation_datasets import EvaluationDatasetRoutes
+from outlast.http.datarobot.evaluations import MetricAggregationRoutes
 from outlast.http.datarobot.playgrounds import LanguageModelRoutes, PlaygroundRoutes
 from outlast.http.datarobot.status import StatusRoutes
 from outlast.http.datarobot.use_cases import UseCaseRoutes
+from outlast.http.datarobot.vector_databases import VectorDatabaseRoutes
 from outlast.http.datarobot.version import version_route
 from outlast.http.parts import Parts
 from outlast.http.routing import Route
@@ -20,11 +24,23 @@ def datarobot_routes(parts: Parts) -> Sequence[Route]:
     if parts.datasets is not None and parts.files is not None:
         routes += DatasetRoutes(parts, parts.datasets, parts.files).routes()
         routes += UseCaseRoutes(parts, parts.datasets, parts.files).routes()
+    if (
+        parts.vector_databases is not None
+        and parts.datasets is not None
+        and parts.files is not None
+    ):
+        routes += VectorDatabaseRoutes(
+            parts, parts.vector_databases, parts.datasets, parts.files
+        ).routes()
+        routes += SupportRoutes().routes()
     if parts.playgrounds is not None:
         routes += PlaygroundRoutes(parts, parts.playgrounds).routes()
         routes += BlueprintRoutes(parts, parts.playgrounds).routes()
         routes += ChatRoutes(parts, parts.playgrounds).routes()
         routes += ChatPromptRoutes(parts, parts.playgrounds).routes()
+    if parts.playgrounds is not None and parts.evaluations is not None:
+        routes += EvaluationDatasetRoutes(parts, parts.evaluations).routes()
+        routes += MetricAggregationRoutes(parts, parts.evaluations, parts.playgrounds).routes()
     if parts.relay is not None:
         routes += LanguageModelRoutes(parts.relay).routes()
     return routes

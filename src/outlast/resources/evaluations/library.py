@@ -86,6 +86,19 @@ class Evaluations:
         manifest = version_document(version).manifest
         return Questions(dataset_name=name, rows=manifest.rows, bytes=manifest.bytes)
 
+    async def text_columns(self, principal: Principal, dataset: str) -> Sequence[str]:
+        """The columns of texts of a dataset's current version. Raises NotFound."""
+        principal.require(Verb.READ)
+        catalog = TenantCatalog(self._catalog, principal.tenant)
+        version = await find_version(catalog, await find_dataset(catalog, dataset), None)
+        return _texts(version)
+
+    async def dataset_name(self, principal: Principal, dataset: str) -> str:
+        """What a dataset is called; nothing, if it is no more."""
+        principal.require(Verb.READ)
+        found = await TenantCatalog(self._catalog, principal.tenant).get("dataset", dataset)
+        return "" if found is None else found.name or found.id
+
     async def find(
         self, principal: Principal, *, before_id: str | None = None, limit: int = PAGE_MAX
     ) -> list[Evaluation]:
@@ -186,7 +199,7 @@ async def check_columns(
     """The version of a dataset, if it has these columns. Raises NotFound, InvalidSpec."""
     found = await find_version(catalog, dataset, version)
     manifest = version_document(found).manifest
-    texts = [column.name for column in manifest.columns if column.type == "string"]
+    texts = _texts(found)
     for what, name in msgspec.structs.asdict(columns).items():
         if name is not None and name not in texts:
             known = ", ".join(texts[:20])[:1000] or "none"
@@ -198,6 +211,11 @@ async def check_columns(
         message = f"has {manifest.rows} rows; an evaluation is of 1 to {model.QUESTIONS_MAX}"
         raise InvalidSpec(f"dataset: {message}", field_errors={"dataset": message})
     return found
+
+
+def _texts(version: Resource) -> Sequence[str]:
+    columns = version_document(version).manifest.columns
+    return [column.name for column in columns if column.type == "string"]
 
 
 def _shown(resource: Resource, operation: Operation | None) -> Evaluation:
