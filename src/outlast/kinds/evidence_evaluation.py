@@ -6,6 +6,7 @@ it is kept beside the evidence, and told again. What goes wrong with one policy 
 policy, in the report. Failure codes:
 
     invalid_evidence   the evidence cannot be read
+    reader_died        what reads the evidence died; tried once more
 """
 
 import hashlib
@@ -65,7 +66,10 @@ class ChosenPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvaluationPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What the handler needs. Signatures are held to `keys`; a policy has so many `seconds`."""
+    """What the handler needs. Signatures are held to `keys`; a policy has so many `seconds`.
+
+    `engines` are the packages that evaluate, in their releases: the report tells of them.
+    """
 
     id: str
     digest: str
@@ -74,6 +78,7 @@ class EvaluationPlan(msgspec.Struct, frozen=True, kw_only=True):
     keys: Mapping[str, str]
     policies: Sequence[ChosenPolicy]
     seconds: float
+    engines: Mapping[str, str]
 
 
 async def prepare(spec: EvaluationSpec, catalog: Catalog) -> Prepared:
@@ -90,6 +95,7 @@ async def prepare(spec: EvaluationSpec, catalog: Catalog) -> Prepared:
         keys=await find_keys(catalog),
         policies=await _choose(spec, evidence, catalog),
         seconds=(await find_installation(catalog)).policy_seconds,
+        engines={name: importlib.metadata.version(name) for name in calls.PACKAGES},
     )
     return Prepared(
         plan=plan,
@@ -146,9 +152,18 @@ def _chosen(found: FoundPolicy, args: Mapping[str, Any]) -> ChosenPolicy:
 
 def _key(plan: EvaluationPlan) -> str:
     """A hash of all that the report depends on."""
-    installed = {name: importlib.metadata.version(name) for name in ("outlast", *calls.PACKAGES)}
+    release = importlib.metadata.version("outlast")
     policies = [(one.document.name, one.version, one.digest, one.args) for one in plan.policies]
-    said = [_REPORT_FORM, plan.id, plan.digest, plan.name, plan.keys, policies, installed]
+    said = [
+        _REPORT_FORM,
+        plan.id,
+        plan.digest,
+        plan.name,
+        plan.keys,
+        policies,
+        plan.engines,
+        release,
+    ]
     return hashlib.sha256(documents.canonical(said)).hexdigest()
 
 

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from outlast.kinds.evidence_evaluation import EVIDENCE_FILE, EvaluationPlan
-from outlast.operations.errors import Fatal
+from outlast.operations.errors import Fatal, Retry
 from outlast.operations.kind import Context
 from outlast.resources.evidence.recognition import BadEvidence, Recognised, recognise
 from outlast.resources.policies import calls, evaluating
@@ -80,8 +80,11 @@ def _in_a_fork(plan: EvaluationPlan, content: Path, context: Context) -> _Evalua
             return evaluated
         case _Refused(message=message):
             raise Fatal("invalid_evidence", message)
-        case _:
+        case _ if forked.fate == "out_of_memory":
             raise Fatal("invalid_evidence", "the evidence needs more memory than it is given")
+        case _:
+            # It may have been killed from outside. What kills it again ends it all the same.
+            raise Retry(code="reader_died", message=f"the reader of the evidence {forked.fate}")
 
 
 def _decode(message: bytes) -> _Said:
@@ -104,12 +107,17 @@ def _work(plan: EvaluationPlan, content: Path, say: Say) -> None:
         seen = Seen(document=recognised.document, args=args, evidence=evidence)
         verdict = evaluating.judge(policy, seen, seconds=plan.seconds)
         judged.append(
-            Judged(policy=policy, version=chosen.version, args=chosen.args, verdict=verdict)
+            Judged(
+                policy=policy,
+                version=chosen.version,
+                digest=chosen.digest,
+                args=chosen.args,
+                verdict=verdict,
+            )
         )
-    facts, engines = _facts(plan, recognised), evaluating.engines()
     errors = [one.verdict.error for one in judged if one.verdict.error is not None]
     evaluated = _Evaluated(
-        report=compose(facts, judged, engines, recognised.locate_all),
+        report=compose(_facts(plan, recognised), judged, plan.engines, recognised.locate_all),
         is_certain=all(error.is_certain for error in errors),
     )
     say(msgspec.msgpack.encode(evaluated))

@@ -3,7 +3,6 @@
 To be called in a process whose memory is limited: the forks share its limit.
 """
 
-import importlib.metadata
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,7 +10,6 @@ import msgspec
 
 from outlast.resources.evidence.recognition import BadEvidence, recognise
 from outlast.resources.policies import cel_engine, rego_engine
-from outlast.resources.policies.calls import PACKAGES
 from outlast.resources.policies.forks import Fate, Say, fork
 from outlast.resources.policies.format import PolicyDocument, PolicyTest, arguments_of
 from outlast.resources.policies.reports import status_of
@@ -25,11 +23,6 @@ _FATES: Final[Mapping[Fate, str]] = {
     "said_too_much": "the policy has too many violations, or too long ones",
 }
 _MEMORY_ERRORS: Final = ("bad_alloc", "MemoryError")
-
-
-def engines() -> dict[str, str]:
-    """The packages of the engines, and which release of each this is."""
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def judge(policy: PolicyDocument, seen: Seen, *, seconds: float) -> Verdict:

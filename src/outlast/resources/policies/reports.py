@@ -53,13 +53,14 @@ class ErrorOfPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PolicyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one policy. `args` are what the evaluation chose.
+    """What came of one policy. `digest` is that of what it says; `args` were chosen for it.
 
     `violations_total` counts those too that the report has no room for.
     """
 
     name: str
     version: int
+    digest: str
     language: Language
     status: Status
     args: Mapping[str, Any] = {}
@@ -128,6 +129,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
     policy: PolicyDocument
     version: int
+    digest: str
     args: Mapping[str, Any]
     verdict: Verdict
 
@@ -191,6 +193,7 @@ def _policy(judged: Judged, violations: Sequence[Violation]) -> PolicyReport:
     return PolicyReport(
         name=judged.policy.name,
         version=judged.version,
+        digest=judged.digest,
         language=judged.policy.language,
         status=status_of(verdict),
         args=judged.args,
