@@ -27,7 +27,7 @@ from outlast.operations.errors import Conflict, InvalidSpec
 from outlast.operations.kind import Catalog, CatalogWrite, Context, Finish, Kind, Prepared, Resource
 from outlast.operations.retry import RetryPolicy
 from outlast.resources.configured import find_installation
-from outlast.resources.datasets.resolving import version_document
+from outlast.resources.datasets.resolving import dataset_document, version_document
 from outlast.resources.files import file_document, find_file
 from outlast.resources.vector_databases import local_models, model
 from outlast.resources.vector_databases.finding import find_any
@@ -136,7 +136,9 @@ async def _find_documents(
     version = await find_source(catalog, Source(dataset=spec.dataset, version=spec.dataset_version))
     of = version_document(version)
     dataset = await catalog.get("dataset", of.dataset)
-    called = of.dataset if dataset is None else dataset.name or dataset.id
+    called = of.dataset
+    if dataset is not None:
+        called = dataset_document(dataset).title or dataset.name or dataset.id
     text_column, name_column = _columns(spec, version)
     split = SplitArguments(
         input="rows",

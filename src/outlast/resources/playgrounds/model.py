@@ -172,7 +172,7 @@ BLUEPRINTS: Final[Label[BlueprintDocument]] = Label(
     catalog_type=BLUEPRINT,
     word="LLM blueprint",
     document=BlueprintDocument,
-    fields=lambda one: {PLAYGROUND: one.playground},
+    fields=lambda one: {PLAYGROUND: one.playground, "vector_database": one.vector_database},
 )
 CHATS: Final[Label[ChatDocument]] = Label(
     catalog_type=CHAT,

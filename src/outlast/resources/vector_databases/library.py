@@ -24,6 +24,7 @@ from outlast.operations.errors import (
     Unavailable,
 )
 from outlast.operations.kind import CatalogWrite
+from outlast.operations.model import Operation
 from outlast.resources.datasets.locked_calls import Sandbox
 from outlast.resources.objects import ObjectStore
 from outlast.resources.spooling import disk_errors
@@ -110,6 +111,37 @@ class VectorDatabases:
         principal.require(Verb.READ)
         catalog = TenantCatalog(self._catalog, principal.tenant)
         return as_vector_database(await find_any(catalog, ref))
+
+    async def rename(
+        self, principal: Principal, ref: str, name: str, *, request_id: str | None = None
+    ) -> VectorDatabase:
+        """Give it another name. Raises NotFound, Forbidden, InvalidSpec; Conflict if not ready."""
+        principal.require(Verb.SUBMIT)
+        catalog = TenantCatalog(self._catalog, principal.tenant)
+        found = await find_ready(catalog, ref)
+        principal.require_over(found.document.created_by)
+        document = msgspec.structs.replace(found.document, name=model.check_name(name))
+        write = msgspec.structs.replace(
+            model.change(found.resource, document),
+            fields={**found.resource.fields, "name": document.name},
+        )
+        audit = AuditEntry(
+            actor=principal.member,
+            action="vector_database.rename",
+            target=found.id,
+            request_id=request_id,
+        )
+        await self._catalog.write(principal.tenant, [write], audit)
+        return as_vector_database(await find_any(catalog, found.id))
+
+    async def builds(
+        self, principal: Principal, found: Sequence[VectorDatabase]
+    ) -> Mapping[str, Operation]:
+        """The operations of those that are not ready, by id, as far as they are still kept."""
+        principal.require(Verb.READ)
+        ids = [one.operation_id for one in found if one.status != "ready"]
+        operations = await self._operations.get(principal.tenant, ids) if ids else []
+        return {one.id: one for one in operations if one is not None}
 
     async def delete(
         self, principal: Principal, ref: str, *, request_id: str | None = None
