@@ -40,6 +40,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "vector-database": "outlast.cli.vector_databases:vector_database",
     "stack": "outlast.cli.stacks:stack",
     "evidence": "outlast.cli.evidence:evidence",
+    "policy": "outlast.cli.policies:policy",
     "token": "outlast.cli.access:token",
     "tenant": "outlast.cli.access:tenant",
     "audit": "outlast.cli.access:audit",

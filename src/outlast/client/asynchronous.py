@@ -31,6 +31,7 @@ from outlast.client.databases import AsyncDatabases
 from outlast.client.evidence import AsyncEvidences
 from outlast.client.handles import AsyncHandle
 from outlast.client.pipe_tables import AsyncPipeTables
+from outlast.client.policies import AsyncPolicies
 from outlast.client.procedures import Emit, Procedure
 from outlast.client.requests import Filter, Submission
 from outlast.client.schedules import AsyncSchedules
@@ -82,6 +83,7 @@ class AsyncClient:
         self.pipe_tables = AsyncPipeTables(self)
         self.services = AsyncServices(self)
         self.evidence = AsyncEvidences(self)
+        self.policies = AsyncPolicies(self)
         self.vector_databases = AsyncVectorDatabases(self)
         self.connections = AsyncConnections(self)
         self.stacks = AsyncStacks(self)

@@ -30,6 +30,7 @@ from outlast.client.databases import Databases
 from outlast.client.evidence import Evidences
 from outlast.client.handles import Handle
 from outlast.client.pipe_tables import PipeTables
+from outlast.client.policies import Policies
 from outlast.client.procedures import Emit, Procedure
 from outlast.client.requests import Filter, Submission
 from outlast.client.schedules import Schedules
@@ -82,6 +83,7 @@ class Client:
         self.pipe_tables = PipeTables(self)
         self.services = Services(self)
         self.evidence = Evidences(self)
+        self.policies = Policies(self)
         self.vector_databases = VectorDatabases(self)
         self.connections = Connections(self)
         self.stacks = Stacks(self)
