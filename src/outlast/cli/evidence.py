@@ -16,7 +16,7 @@ _LOOKING = "The server looks at it"
 
 @group("evidence", (("Bring an SBOM", "outlast evidence put bom.json"),))
 def evidence() -> None:
-    """Work with evidence: SBOMs, reports of scanners and of tests, attestations.
+    """Work with evidence: SBOMs, attestations, reports of tools.
 
     It is called by its id or its digest, sha256:HEX.
     """
@@ -33,9 +33,10 @@ def evidence() -> None:
 @click.option("--name", help="What it is called; its own name if not set.")
 @talking
 def put(session: Session, file: Path, *, name: str | None) -> None:
-    """Bring FILE as evidence: what it is, and whether it is as its format wants it, is told.
+    """Bring FILE as evidence.
 
-    The same bytes are the same evidence.
+    What it is, and whether it is as its format wants it, is told. The same bytes are the same
+    evidence.
     """
     with uploading(session.screen, file, then=_LOOKING) as progress:
         made = session.client.evidence.put(file, name=name, progress=progress)
