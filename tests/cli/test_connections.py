@@ -8,7 +8,7 @@ def test_a_connection_is_made_shown_changed_and_deleted(run, monkeypatch):
     made = run(
         *("connection", "create", "sales", "postgresql"),
         *settings,
-        *("--secret", "password", "--watch"),
+        *("--secret-name", "password", "--watch"),
     )
     assert (made.code, "outbound_refused" in made.output) == (1, True)
     assert "sales" in run("connection", "list").output

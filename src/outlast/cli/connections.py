@@ -1,10 +1,8 @@
 """outlast connection: create, list, get, update, validate, delete."""
 
-import sys
-from collections.abc import Iterable
-
 import click
 
+from outlast.cli.asking import SECRET_NAMES, ask_secrets
 from outlast.cli.commands import command, group
 from outlast.cli.exits import Exit
 from outlast.cli.following import follow
@@ -16,18 +14,12 @@ from outlast.client.connections import Connection
 _SETTINGS = click.option(
     "--set", "settings", type=Pair(), multiple=True, help="NAME=VALUE; repeatable."
 )
-_SECRETS = click.option(
-    "--secret",
-    "secret_names",
-    multiple=True,
-    help="A secret's NAME: it is asked for, or is the next line of the input; repeatable.",
-)
 _WATCH = click.option("--watch", is_flag=True, help="Show whether it works.")
 
 
 @group("connection", (("What there is", "outlast connection list"),))
 def connection() -> None:
-    """Keep what providers are reached by, and find out whether it works.
+    """Keep what providers are reached by, and see whether it works.
 
     To create, update and validate start an operation, which looks at the real thing. A connection
     is called by its name or id.
@@ -40,12 +32,12 @@ def connection() -> None:
         (
             "An account of AWS; the secrets are asked for",
             """outlast connection create production aws --region eu-north-1 \\
-    --secret access_key --secret secret_key --watch""",
+    --secret-name access_key --secret-name secret_key --watch""",
         ),
         (
             "A database, its password from a file",
             """outlast connection create sales postgresql --set host=db.example.com \\
-    --set database=sales --set user=ada --secret password < password.txt""",
+    --set database=sales --set user=ada --secret-name password < password.txt""",
         ),
     ),
 )
@@ -53,7 +45,7 @@ def connection() -> None:
 @click.argument("provider")
 @click.option("--region", help="Where it is.")
 @_SETTINGS
-@_SECRETS
+@SECRET_NAMES
 @_WATCH
 @talking
 def create(
@@ -68,7 +60,7 @@ def create(
 ) -> Exit:
     """Make a connection to PROVIDER: aws, local, postgresql or s3."""
     made = session.client.connections.create(
-        name, provider, region=region, settings=dict(settings), secrets=_read(secret_names)
+        name, provider, region=region, settings=dict(settings), secrets=ask_secrets(secret_names)
     )
     return _looked_at(session, made, watch=watch)
 
@@ -121,14 +113,14 @@ def get(session: Session, connection: str) -> None:
     (
         (
             "Another password, which is asked for",
-            "outlast connection update sales --secret password",
+            "outlast connection update sales --secret-name password",
         ),
     ),
 )
 @click.argument("connection")
 @click.option("--region", help="Where it is now.")
 @_SETTINGS
-@_SECRETS
+@SECRET_NAMES
 @_WATCH
 @talking
 def update(
@@ -140,12 +132,15 @@ def update(
     secret_names: tuple[str, ...],
     watch: bool,
 ) -> Exit:
-    """Change CONNECTION. With other settings, all of its secrets are given again."""
+    """Change CONNECTION.
+
+    With other settings, all of its secrets are given again.
+    """
     merged = None
     if settings:
         merged = dict(session.client.connections.get(connection).settings) | dict(settings)
     changed = session.client.connections.update(
-        connection, region=region, settings=merged, secrets=_read(secret_names)
+        connection, region=region, settings=merged, secrets=ask_secrets(secret_names)
     )
     return _looked_at(session, changed, watch=watch)
 
@@ -169,13 +164,6 @@ def delete(session: Session, connection: str) -> None:
         session.screen.json({"deleted": [connection]})
     else:
         session.screen.line(f"{connection} is deleted.")
-
-
-def _read(names: Iterable[str]) -> dict[str, str]:
-    """The secrets by name: never from the command line, which others can see."""
-    if sys.stdin.isatty():
-        return {name: click.prompt(name, hide_input=True) for name in names}
-    return {name: sys.stdin.readline().rstrip("\r\n") for name in names}
 
 
 def _looked_at(session: Session, connection: Connection, *, watch: bool) -> Exit:

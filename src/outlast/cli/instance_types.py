@@ -8,7 +8,8 @@ import click
 from outlast.cli.commands import command, group
 from outlast.cli.exits import Exit, exit_of
 from outlast.cli.following import show_outcome
-from outlast.cli.session import Session, talking
+from outlast.cli.screen import Screen
+from outlast.cli.session import Session, json_option, talking
 from outlast.cli.wording import size
 from outlast.kinds.instance_types.described import read_described, read_offers
 from outlast.kinds.instance_types.published import (
@@ -24,7 +25,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @group("instance-types", (("Small machines of AWS", "outlast instance-types list --vcpus 2"),))
 def instance_types() -> None:
-    """Find types of machines, and bring what is published of them up to date."""
+    """Find types of machines, and renew what is known of them."""
 
 
 @command(
@@ -50,7 +51,7 @@ def instance_types() -> None:
 @click.option("--limit", type=int, help="At most so many types, the smallest first.")
 @talking
 def list_types(session: Session, **given: Any) -> Exit:
-    """List the instance types of PROVIDER that are wanted, the smallest first."""
+    """List instance types of PROVIDER, the smallest first."""
     spec = {name: value for name, value in given.items() if value is not None}
     operation = session.client.submit("discover_instance_types", spec).wait()
     if operation.state != "succeeded":
@@ -97,10 +98,18 @@ outlast instance-types convert types.json aws.json.gz --offers offers.json \\
 @click.option("--source", required=True, help="Where it is from.")
 @click.option("--date", required=True, help="When it was published.")
 @click.option("--licence", required=True, help="On which terms.")
+@json_option
 def convert(
-    described: Path, target: Path, *, offers: tuple[Path, ...], source: str, date: str, licence: str
+    described: Path,
+    target: Path,
+    *,
+    offers: tuple[Path, ...],
+    source: str,
+    date: str,
+    licence: str,
+    as_json: bool,
 ) -> None:
-    """Make a file of instance types out of what AWS's API answered, DESCRIBED.
+    """Make a file of instance types of DESCRIBED, an answer of AWS.
 
     TARGET is then named by the setting `instance_types.NAME.path`.
     """
@@ -114,7 +123,11 @@ def convert(
     except (BadFile, ValueError) as error:
         raise click.UsageError(str(error)) from error
     target.write_bytes(encode_published(published))
-    click.echo(f"{target}: {len(types)} instance types, {len(regions)} regions")
+    screen = Screen(is_json=as_json)
+    if as_json:
+        screen.json({"file": str(target), "types": len(types), "regions": len(regions)})
+    else:
+        screen.line(f"{target}: {len(types)} instance types, {len(regions)} regions")
 
 
 for _command in (list_types, convert):
