@@ -70,7 +70,13 @@ def hold(server, path, folder, *options):
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    "path", ["/openapi.json", "/gooddata/openapi.json", "/nebius/openapi.json"]
+    "path",
+    [
+        "/openapi.json",
+        "/chainloop/openapi.json",
+        "/gooddata/openapi.json",
+        "/nebius/openapi.json",
+    ],
 )
 def test_every_answer_is_as_the_document_says(server, path, tmp_path):
     passed = hold(server, path, tmp_path, "--exclude-path-regex", OWN_TOKEN)
