@@ -159,7 +159,10 @@ def test_names_that_fit_can_be_read():
 @pytest.mark.parametrize(
     ("code", "fault", "kind"),
     [
-        ("apply_failed", "platform", ErrorType.PROVIDER),
+        ("apply_failed", "user", ErrorType.PROVIDER),
+        ("backend_gone", "platform", ErrorType.PROVIDER),
+        ("plan_failed", "user", ErrorType.VALIDATION),
+        ("timed_out", "user", ErrorType.TIMEOUT),
         ("bad_rows", "user", ErrorType.VALIDATION),
         ("deadline_exceeded", "platform", ErrorType.TIMEOUT),
         ("handler_error", "platform", ErrorType.INTERNAL),

@@ -114,6 +114,7 @@ class Serving:
         keys=None,
         redact=None,
         kinds=(),
+        modules=None,
         **settings,
     ):
         self.store = SqliteStore(folder / "outlast.db")
@@ -124,6 +125,7 @@ class Serving:
         self.tokens = Tokens(self.store)
         self.is_ready = True
         self.texts = {}
+        self._modules = modules or {}
         self._folder = folder
         self._clients = []
         self._body_seconds = body_seconds
@@ -133,7 +135,7 @@ class Serving:
         self.hub = Hub(self.store.operations, self.limits.watchers)
         self.hub.open()
         self.engine = Engine(
-            ConfiguredStore(self.store, self.settings, [CALCULATOR]),
+            ConfiguredStore(self.store, self.settings, [CALCULATOR], self._modules),
             self._kinds,
             hub=self.hub,
             limits=self.limits,

@@ -73,6 +73,12 @@ class LakeSailOperation(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     completed_at: Instant | UnsetType = UNSET
 
 
+class Included(msgspec.Struct, frozen=True, kw_only=True):
+    """The operations that the items of a list name, as far as they are kept."""
+
+    operations: Sequence[LakeSailOperation]
+
+
 class OperationList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Operations, newest first. A `marker` is there if there are more."""
 

@@ -64,7 +64,12 @@ _BY_CODE: Final[Mapping[str, ErrorType]] = MappingProxyType(
         "resource_exists": ErrorType.CONFLICT,
         "resource_in_use": ErrorType.CONFLICT,
         "revision_mismatch": ErrorType.CONFLICT,
+        "timed_out": ErrorType.TIMEOUT,
     }
+    | dict.fromkeys(
+        ("access_refused", "apply_failed", "missing", "program_crashed", "unexpected_answer"),
+        ErrorType.PROVIDER,
+    )
     | dict.fromkeys(
         (
             "attempts_exhausted",
@@ -75,8 +80,11 @@ _BY_CODE: Final[Mapping[str, ErrorType]] = MappingProxyType(
             "lost_while_cancelling",
             "node_lost",
             "out_of_memory",
+            "program_missing",
             "result_invalid",
             "secret_missing",
+            "state_missing",
+            "state_unreadable",
             "store_full",
             "unavailable",
             "unknown_kind",
@@ -85,7 +93,7 @@ _BY_CODE: Final[Mapping[str, ErrorType]] = MappingProxyType(
         ErrorType.INTERNAL,
     )
 )
-"""Failures that the platform names; what else fails on its side is what a kind works on."""
+"""Failures that say more than whose fault they are."""
 
 
 def refusal_error_type(status: int) -> ErrorType:

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from outlast.dialects.lakesail import MEDIA, encode
 from outlast.http.paging import page_position, page_token
 from outlast.http.parsing import parse_integer
-from outlast.http.routing import Answer, Call, Parameter
+from outlast.http.routing import Answer, Call, Header, Parameter
 
 BASE: Final = "/api/v1"
 LIMIT_MAX: Final = 100
@@ -51,6 +51,6 @@ class Window:
         return shown, page_token(position, self._name)
 
 
-def answered(document: Any, status: int = 200) -> Answer:
+def answered(document: Any, status: int = 200, headers: Sequence[Header] = ()) -> Answer:
     """A document of the wire as an answer."""
-    return Answer(status=status, body=encode(document), media=_MEDIA)
+    return Answer(status=status, body=encode(document), headers=headers, media=_MEDIA)
