@@ -21,10 +21,16 @@ variable "process_host" {
   description = "The socket of the host that runs the nodes."
 }
 
-variable "network" {
+variable "network_id" {
   type        = string
-  description = "Where the network is that it belongs to."
+  description = "The network that it belongs to."
   default     = ""
+}
+
+variable "network_outputs" {
+  type        = any
+  description = "What is told of that network."
+  default     = {}
 }
 
 variable "region" {
@@ -51,8 +57,14 @@ provider "workshop" {
 }
 
 resource "workshop_folder" "cluster" {
-  path  = "${var.root}/${var.name}"
-  files = { "cluster.json" = jsonencode({ network = var.network, region = var.region }) }
+  path = "${var.root}/${var.name}"
+  files = {
+    "cluster.json" = jsonencode({
+      network_id = var.network_id
+      subnets    = try(var.network_outputs.subnets, [])
+      region     = var.region
+    })
+  }
 }
 
 resource "workshop_database" "catalogue" {
