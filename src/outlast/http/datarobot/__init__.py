@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from outlast.http.datarobot.blueprints import BlueprintRoutes
 from outlast.http.datarobot.chat_prompts import ChatPromptRoutes
 from outlast.http.datarobot.chats import ChatRoutes
+from outlast.http.datarobot.credentials import CredentialRoutes
 from outlast.http.datarobot.datasets import DatasetRoutes
 from outlast.http.datarobot.embedding_models import SupportRoutes
+from outlast.http.datarobot.embedding_validations import ValidationRoutes
 from outlast.http.datarobot.evaluation_datasets import EvaluationDatasetRoutes
 from outlast.http.datarobot.evaluations import MetricAggregationRoutes
 from outlast.http.datarobot.playgrounds import LanguageModelRoutes, PlaygroundRoutes
@@ -33,14 +35,19 @@ def datarobot_routes(parts: Parts) -> Sequence[Route]:
             parts, parts.vector_databases, parts.datasets, parts.files
         ).routes()
         routes += SupportRoutes().routes()
+    if parts.credentials is not None:
+        routes += CredentialRoutes(parts, parts.credentials).routes()
+        if parts.connections is not None:
+            routes += ValidationRoutes(parts, parts.connections, parts.credentials).routes()
     if parts.playgrounds is not None:
         routes += PlaygroundRoutes(parts, parts.playgrounds).routes()
         routes += BlueprintRoutes(parts, parts.playgrounds).routes()
         routes += ChatRoutes(parts, parts.playgrounds).routes()
         routes += ChatPromptRoutes(parts, parts.playgrounds).routes()
     if parts.playgrounds is not None and parts.evaluations is not None:
-        routes += EvaluationDatasetRoutes(parts, parts.evaluations).routes()
-        routes += MetricAggregationRoutes(parts, parts.evaluations, parts.playgrounds).routes()
+        both = (parts, parts.evaluations, parts.playgrounds)
+        routes += EvaluationDatasetRoutes(*both).routes()
+        routes += MetricAggregationRoutes(*both).routes()
     if parts.relay is not None:
         routes += LanguageModelRoutes(parts.relay).routes()
     return routes

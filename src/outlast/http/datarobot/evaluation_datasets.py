@@ -19,6 +19,7 @@ from outlast.dialects.datarobot.ids import read_id, show_id
 from outlast.dialects.datarobot.instants import instant
 from outlast.dialects.datarobot.lists import Listed, listed
 from outlast.dialects.datarobot.playgrounds import NOBODY
+from outlast.dialects.datarobot.vector_databases import NO_USE_CASE
 from outlast.dialects.datarobot.words import GENAI
 from outlast.engine.access import Verb
 from outlast.http.datarobot.chats import filters, given_id
@@ -36,7 +37,9 @@ from outlast.http.renaming import renaming
 from outlast.http.routing import Answer, Call, Parameter, Route
 from outlast.resources.evaluations import Evaluations
 from outlast.resources.evaluations.model import Columns, QuestionSetDocument
+from outlast.resources.playgrounds import Playgrounds
 from outlast.resources.shelves import Kept
+from outlast.resources.use_cases import UseCases
 
 _PATH: Final = GENAI + "/evaluationDatasetConfigurations/"
 _ONE: Final = _PATH + "{evaluationDatasetConfigurationId}/"
@@ -50,8 +53,10 @@ _SORTS: Final = {
 class EvaluationDatasetRoutes:
     """The routes of evaluation dataset configurations."""
 
-    def __init__(self, parts: Parts, evaluations: Evaluations) -> None:
+    def __init__(self, parts: Parts, evaluations: Evaluations, playgrounds: Playgrounds) -> None:
         self._evaluations = evaluations
+        self._playgrounds = playgrounds.playgrounds
+        self._use_cases = UseCases(parts.engine.store).shelf
         self._bytes_max = parts.limits.body_bytes
         self._body_seconds = parts.body_seconds
 
@@ -164,11 +169,14 @@ class EvaluationDatasetRoutes:
         request = await self._read(call, CreateEvaluationDatasetConfigurationRequest)
         check_request(request)
         dataset = read_id(request.dataset_id, "datasetId")
-        playground = request.playground_id
+        use_case, playground = read_id(request.use_case_id, "useCaseId"), None
+        if request.playground_id is not None:
+            ref = read_id(request.playground_id, "playgroundId")
+            playground = (await self._playgrounds.get(call.principal, ref)).id
         document = QuestionSetDocument(
             name=request.name,
-            use_case=read_id(request.use_case_id, "useCaseId"),
-            playground=None if playground is None else read_id(playground, "playgroundId"),
+            use_case=(await self._use_cases.get(call.principal, use_case)).id,
+            playground=playground,
             dataset=dataset,
             columns=await self._columns(
                 call, dataset, request.prompt_column_name, request.response_column_name
@@ -237,7 +245,7 @@ class EvaluationDatasetRoutes:
             name=document.name,
             size=questions.bytes,
             rows_count=questions.rows,
-            use_case_id=show_id(document.use_case or NOBODY),
+            use_case_id=NO_USE_CASE if document.use_case is None else show_id(document.use_case),
             playground_id=None if document.playground is None else show_id(document.playground),
             dataset_id=show_id(document.dataset),
             dataset_name=questions.dataset_name,

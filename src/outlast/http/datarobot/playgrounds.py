@@ -16,6 +16,7 @@ from outlast.dialects.datarobot.playgrounds import (
     EditPlaygroundRequest,
     PlaygroundResponse,
 )
+from outlast.dialects.datarobot.vector_databases import NO_USE_CASE
 from outlast.dialects.datarobot.words import GENAI
 from outlast.engine.access import Verb
 from outlast.http.datarobot.listing import WINDOW, gather, parse_window
@@ -33,6 +34,7 @@ from outlast.resources.playgrounds.model import (
     PlaygroundDocument,
 )
 from outlast.resources.shelves import Kept
+from outlast.resources.use_cases import UseCases
 
 CHANGE_ERRORS: Final = (
     "conflict",
@@ -59,6 +61,7 @@ class PlaygroundRoutes:
 
     def __init__(self, parts: Parts, playgrounds: Playgrounds) -> None:
         self._playgrounds = playgrounds
+        self._use_cases = UseCases(parts.engine.store).shelf
         self._bytes_max = parts.limits.body_bytes
         self._body_seconds = parts.body_seconds
 
@@ -165,10 +168,11 @@ class PlaygroundRoutes:
             raise NotSupported("there are no agentic playgrounds here")
         if request.copy_insights is not None:
             raise NotSupported("insights are not copied: every playground has the same ones")
+        use_case = read_id(request.use_case_id, "useCaseId")
         document = PlaygroundDocument(
             name=request.name,
             description=request.description,
-            use_case=read_id(request.use_case_id, "useCaseId"),
+            use_case=(await self._use_cases.get(call.principal, use_case)).id,
         )
         kept = await self._playgrounds.playgrounds.create(
             call.principal, document, request_id=call.request_id
@@ -204,7 +208,7 @@ class PlaygroundRoutes:
             id=show_id(kept.id),
             name=document.name,
             description=document.description,
-            use_case_id=show_id(document.use_case or NOBODY),
+            use_case_id=NO_USE_CASE if document.use_case is None else show_id(document.use_case),
             playground_type="rag",
             llm_blueprints_count=len(blueprints),
             saved_llm_blueprints_count=sum(one.is_saved for one in blueprints),
