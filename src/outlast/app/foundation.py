@@ -44,7 +44,7 @@ from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
 from outlast.resources.stacks import ModuleCollector, StackPublisher, StateCollector
 from outlast.resources.stacks.model import DEPLOYMENT
-from outlast.resources.stacks.modules import pack_modules
+from outlast.resources.stacks.packing import pack_modules
 from outlast.resources.staging import OperationFiles
 from outlast.resources.vector_databases import VectorDatabaseCollector, VectorDatabasePublisher
 from outlast.settings import Settings, SettingsError

@@ -53,7 +53,10 @@ def open_chat_log(stack: AsyncExitStack, foundation: Foundation) -> ChatLog:
 def open_relay(stack: AsyncExitStack, foundation: Foundation, log: ChatLog) -> Relay:
     """What asks models; the processes of local ones end when the stack unwinds."""
     endpoints = WarmEndpoints(
-        foundation.secrets.backend_key, foundation.objects.fetch, foundation.folder.spool
+        foundation.secrets.backend_key,
+        foundation.objects.fetch,
+        foundation.folder.spool,
+        connection_key=foundation.secrets.connection_key,
     )
     stack.push_async_callback(endpoints.close)
     keep_running(stack, endpoints.run())

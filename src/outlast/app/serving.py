@@ -26,6 +26,7 @@ from outlast.operations.errors import ResourceExists
 from outlast.processes import Listener, Listening, bind, keep_running
 from outlast.resources.chat_log import ChatLog
 from outlast.resources.connections import Connections
+from outlast.resources.credentials import Credentials
 from outlast.resources.datasets import Datasets
 from outlast.resources.evaluations import Evaluations
 from outlast.resources.evidence import Evidences
@@ -181,6 +182,7 @@ def _parts(
         evaluations=Evaluations(foundation.store),
         stacks=Stacks(engine, foundation.secrets, foundation.objects, foundation.keyring),
         connections=Connections(engine, foundation.keyring),
+        credentials=Credentials(foundation.store, foundation.keyring),
         evidences=evidences,
         policies=policies,
         relay=relay,

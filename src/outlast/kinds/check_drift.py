@@ -46,9 +46,9 @@ async def prepare(spec: CheckDriftSpec, catalog: Catalog) -> Prepared:
 
 async def run(plan: InfrastructurePlan, context: Context) -> Finish:
     """Find what others have changed of a stack."""
-    tool = StackRun(plan, context)
-    await tool.begin(changes=False)
-    await tool.plan_changes(refresh_only=True)
+    with StackRun(plan, context) as tool:
+        await tool.begin(changes=False)
+        await tool.plan_changes(refresh_only=True)
     result = CheckDriftResult(
         stack=plan.stack,
         name=plan.name,

@@ -246,12 +246,12 @@ def _pin(stack: str, module: ModuleDocument) -> CatalogWrite:
 
 async def run(plan: InfrastructurePlan, context: Context) -> Finish:
     """Deploy a module as a stack."""
-    tool = StackRun(plan, context)
-    await tool.begin(changes=not plan.plan_only)
-    if plan.plan_only:
-        await tool.plan_changes()
-        return Finish(result=_result(plan, tool))
-    await tool.apply()
+    with StackRun(plan, context) as tool:
+        await tool.begin(changes=not plan.plan_only)
+        if plan.plan_only:
+            await tool.plan_changes()
+            return Finish(result=_result(plan, tool))
+        await tool.apply()
     published = tool.published(is_done=True)
     result = replace(_result(plan, tool), outputs=published.outputs)
     return Finish(result=result, writes=[published])

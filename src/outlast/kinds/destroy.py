@@ -51,10 +51,10 @@ async def prepare(spec: DestroySpec, catalog: Catalog) -> Prepared:
 
 async def run(plan: InfrastructurePlan, context: Context) -> Finish:
     """Destroy a stack and all that it consists of."""
-    tool = StackRun(plan, context)
-    await tool.begin(changes=True)
-    if not tool.is_empty:
-        await tool.apply(destroys=True)
+    with StackRun(plan, context) as tool:
+        await tool.begin(changes=True)
+        if not tool.is_empty:
+            await tool.apply(destroys=True)
     deleted = tool.table.applied.remove if tool.table.applied is not None else 0
     return Finish(
         result=DestroyResult(stack=plan.stack, name=plan.name, word=plan.word, deleted=deleted),

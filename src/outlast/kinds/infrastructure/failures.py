@@ -10,6 +10,8 @@ from outlast.operations.concealing import Concealer
 _SHOWN_MAX: Final = 20
 _TEXT_CHARS_MAX: Final = 1000
 _VARIABLE: Final = re.compile(r'variable "([^"]+)"')
+_BAD_VALUE: Final = "Invalid value for"
+_MENTIONED: Final = re.compile(r"\bvar\.([A-Za-z_][A-Za-z0-9_-]*)")
 
 
 def describe(diagnostic: Diagnostic, concealer: Concealer) -> str:
@@ -33,6 +35,8 @@ def field_errors_of(errors: Sequence[Diagnostic], concealer: Concealer) -> dict[
     for one in errors:
         context = one.snippet.context if one.snippet is not None else None
         match = _VARIABLE.fullmatch(context or "")
+        if match is None and one.summary.startswith(_BAD_VALUE):
+            match = _MENTIONED.search(one.detail)
         if match:
             found[f"variables.{match[1]}"] = describe(one, concealer)
     return found

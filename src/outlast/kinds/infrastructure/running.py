@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -46,6 +46,14 @@ class StackRun:
         self._concealer = Concealer()
         self._environment: dict[str, str] = {}
         self._stage_of_apply = "applying"
+
+    def __enter__(self) -> Self:
+        """Nothing to do yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove what the tool was given, and what it has left."""
+        self._workspace.clear()
 
     @property
     def is_empty(self) -> bool:

@@ -1,6 +1,7 @@
 """The folder that the tool works in: the module's files, and what it is told beside them."""
 
 import os
+import shutil
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,11 +41,11 @@ class Workspace:
 
     def environment(self, tool: InfrastructureDocument, extra: Mapping[str, str]) -> dict[str, str]:
         """The environment of the tool: nothing of the worker's but where programs are."""
-        passed_on = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+        # A folder of this attempt's own would make the paths of the providers' sockets too long.
+        passed_on = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
         environment = {name: os.environ[name] for name in passed_on if name in os.environ}
         environment |= {
             "HOME": str(self._home),
-            "TMPDIR": str(self._home),
             "TF_CLI_CONFIG_FILE": str(self._configuration),
             "TF_IN_AUTOMATION": "1",
             "TF_INPUT": "0",
@@ -53,6 +54,12 @@ class Workspace:
         if tool.plugin_cache is not None:
             environment["TF_PLUGIN_CACHE_DIR"] = tool.plugin_cache
         return {**environment, **extra}
+
+    def clear(self) -> None:
+        """Remove what holds secrets: nothing of it is there any more when the operation ends."""
+        for folder in (self.state.parent, self.module):
+            # What cannot be removed goes with the whole folder, a moment later.
+            shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def has_lock(self) -> bool:

@@ -1,4 +1,4 @@
-"""What is asked of a locked child about a module: which variables it has."""
+"""What is asked of a locked child about modules: which variables they have."""
 
 import tarfile
 from pathlib import Path
@@ -8,15 +8,19 @@ import hcl2
 import msgspec
 from lark.exceptions import LarkError
 
-from outlast.resources.stacks.modules import MODULE_FILE
-
 _TEXT_CHARS_MAX: Final = 2000
 
 
-def read_variables(_arguments: bytes, workdir: Path) -> dict[str, Any]:
-    """The variables of the module's own files: {"variables"}, or {"error"}."""
+def read_variables(arguments: bytes, workdir: Path) -> list[dict[str, Any]]:
+    """The variables of each of the named archives: {"variables"}, or {"error"}."""
+    names = msgspec.json.decode(arguments, type=list[str])
+    return [_read_archive(workdir / name) for name in names]
+
+
+def _read_archive(path: Path) -> dict[str, Any]:
+    """Only the module's own folder is looked at: the others are modules of their own."""
     found: dict[str, dict[str, Any]] = {}
-    with tarfile.open(workdir / MODULE_FILE) as archive:
+    with tarfile.open(path) as archive:
         for member in archive:
             if "/" in member.name or not member.name.endswith((".tf", ".tf.json")):
                 continue
