@@ -7,6 +7,7 @@ from outlast.engine.tokens import Tokens
 from outlast.inference.relaying import Relay
 from outlast.resources.chat_log import ChatLog
 from outlast.resources.connections import Connections
+from outlast.resources.credentials import Credentials
 from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Uploads
 from outlast.resources.evaluations import Evaluations
@@ -44,6 +45,7 @@ class Parts:
     vector_databases: VectorDatabases | None = None
     stacks: Stacks | None = None
     connections: Connections | None = None
+    credentials: Credentials | None = None
     evidences: Evidences | None = None
     policies: Policies | None = None
     playgrounds: Playgrounds | None = None

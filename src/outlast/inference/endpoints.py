@@ -60,12 +60,19 @@ async def open_endpoint(
 
 
 def _client(url: str, model: ServedModel) -> httpx2.AsyncClient:
-    """A client that reaches this URL's host and port and nothing else."""
+    """A client that reaches this URL's host and port and nothing else.
+
+    Where a caller named the URL, it goes only where the gate lets callers go.
+    """
+    if model.allow is None:
+        gate = Gate(configured=[url], is_public_allowed=False)
+    else:
+        gate = Gate(model.allow)
     limits = httpx2.Limits(
         max_connections=model.concurrency, max_keepalive_connections=model.concurrency
     )
     return httpx2.AsyncClient(
-        transport=_BoundedTransport(Gate(configured=[url], is_public_allowed=False), limits=limits),
+        transport=_BoundedTransport(gate, limits=limits),
         timeout=httpx2.Timeout(model.timeout_seconds, connect=CONNECT_SECONDS),
         # What is bounded on the wire is then bounded in memory.
         headers={"Accept-Encoding": "identity"},

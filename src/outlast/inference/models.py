@@ -13,9 +13,14 @@ import msgspec
 
 from outlast.operations.errors import NotFound
 from outlast.operations.kind import Catalog, Resource
+from outlast.resources.configured import find_installation
+from outlast.resources.connections import find_connection
 
 BACKEND: Final = "backend"
 MODEL: Final = "model"
+CONNECTED: Final = "connection:"
+"""How the name of a model begins that a connection of the tenant leads to; its id follows."""
+
 _BACKENDS_MAX: Final = 1000
 _LISTED_MAX: Final = 1000
 _NAMES_SHOWN: Final = 20
@@ -25,9 +30,10 @@ _BASES_MAX: Final = 8
 class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     """A model and where it is served: at `url`, or from a local `folder` and its own `files`.
 
-    `upstream` is what the backend calls it. `secret_ref` names the backend's key; the worker alone
-    resolves it. `files` maps the names of a tuned model's files to object keys, `base` is what it
-    was tuned from. The limits hold for each process that calls it.
+    `upstream` is what the backend calls it. `secret_ref` names the backend's key, or that of a
+    connection of the `tenant`. `allow`: a caller named the URL, and calls may go to the public
+    internet and where these rules say. `files` maps the names of a tuned model's files to object
+    keys, `base` is what it was tuned from. The limits hold for each process that calls it.
     """
 
     name: str
@@ -35,6 +41,8 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     backend: str | None = None
     url: str | None = None
     secret_ref: str | None = None
+    tenant: str | None = None
+    allow: tuple[str, ...] | None = None
     concurrency: int = 16
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -67,10 +75,31 @@ class _Tuned(msgspec.Struct, frozen=True, kw_only=True):
 
 async def find_model(catalog: Catalog, name: str) -> ServedModel:
     """The model of this name. Raises NotFound, naming those that are known."""
+    if name.startswith(CONNECTED):
+        return await _connected(catalog, name)
     served = await _find(catalog, name, _BASES_MAX)
     if served is None:
         raise await _unknown(catalog, name)
     return served
+
+
+async def _connected(catalog: Catalog, name: str) -> ServedModel:
+    """The model that a connection leads to. Raises NotFound, Conflict."""
+    found = await find_connection(catalog, name.removeprefix(CONNECTED))
+    settings = found.document.settings
+    if "base_url" not in settings:
+        message = f"the connection {found.resource.name!r} leads to no model"
+        raise NotFound(message, field_errors={"model": message})
+    installation = await find_installation(catalog)
+    return ServedModel(
+        name=CONNECTED + found.id,
+        upstream=settings["model"],
+        url=settings["base_url"],
+        secret_ref=found.secrets.get("api_key"),
+        tenant=found.resource.tenant,
+        allow=installation.outbound_allow,
+        created_at=found.resource.created_at,
+    )
 
 
 async def list_models(catalog: Catalog) -> Sequence[ServedModel]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from outlast.inference.endpoints import Endpoint, open_endpoint
 from outlast.inference.models import ServedModel
-from outlast.operations.errors import RateLimited
+from outlast.operations.errors import RateLimited, SecretMissing
 
 ENDPOINTS_MAX: Final = 256
 LOCAL_MAX: Final = 2
@@ -28,6 +28,10 @@ class Fetch(Protocol):
 
     async def __call__(self, key: str, path: Path) -> None:
         """Raises NotFound."""
+
+
+async def _no_key(tenant: str, reference: str) -> str:
+    raise SecretMissing(f"{reference} of {tenant} cannot be opened here")
 
 
 @dataclass(eq=False)
@@ -48,7 +52,8 @@ class _Kept:
 class WarmEndpoints:
     """Endpoints by model: opened when first asked for, closed when idle or in the way.
 
-    `backend_key` tells a backend's key. `fetch` brings the files of tuned models to `spool`.
+    `backend_key` tells a backend's key, `connection_key` what a reference of a tenant stands for.
+    `fetch` brings the files of tuned models to `spool`.
     """
 
     def __init__(
@@ -59,8 +64,10 @@ class WarmEndpoints:
         *,
         idle_seconds: float = IDLE_SECONDS,
         local_max: int = LOCAL_MAX,
+        connection_key: Callable[[str, str], Awaitable[str]] = _no_key,
     ) -> None:
         self._backend_key = backend_key
+        self._connection_key = connection_key
         self._fetch = fetch
         self._spool = spool
         self._idle_seconds = idle_seconds
@@ -131,6 +138,8 @@ class WarmEndpoints:
         key = None
         if model.backend is not None and model.secret_ref is not None:
             key = self._backend_key(model.backend)
+        elif model.tenant is not None and model.secret_ref is not None:
+            key = await self._connection_key(model.tenant, model.secret_ref)
         return await stack.enter_async_context(open_endpoint(model, key, folder=folder))
 
     def _opened(self, kept: _Kept) -> None:

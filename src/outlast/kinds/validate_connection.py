@@ -4,6 +4,7 @@ It is created with every connection and every change of one. Failure codes, the 
 
     access_refused     the provider does not take the keys or the password
     folder_refused     the folder is not below one that the settings allow
+    backend_refused    the embedding model refuses what it is asked
     missing            there is no such bucket, database or folder
     outbound_refused   the gate does not let calls go there
     unexpected_answer  what answers there is not that provider
@@ -89,12 +90,13 @@ def _check_way(settings: Mapping[str, str], installation: InstallationDocument) 
         PurePath(folder).is_relative_to(one) for one in installation.connection_folders
     ):
         raise model.invalid("settings.folder", "it is not below what connections.folders allows")
-    if "endpoint" in settings:
-        try:
-            Gate(installation.outbound_allow).check(settings["endpoint"])
-        except OutboundRefused as error:
-            error.field_errors = {"settings.endpoint": error.message}
-            raise
+    for name in ("endpoint", "base_url"):
+        if name in settings:
+            try:
+                Gate(installation.outbound_allow).check(settings[name])
+            except OutboundRefused as error:
+                error.field_errors = {f"settings.{name}": error.message}
+                raise
 
 
 async def run(plan: ValidatePlan, context: Context) -> Finish:
@@ -118,6 +120,7 @@ async def _look(plan: ValidatePlan, context: Context) -> dict[str, str]:
     # Only the child has the drivers, so that the server stays small.
     from outlast.kinds.connections.aws import look_at_account  # noqa: PLC0415
     from outlast.kinds.connections.buckets import look_at_bucket  # noqa: PLC0415
+    from outlast.kinds.connections.embeddings import look_at_embeddings  # noqa: PLC0415
     from outlast.kinds.connections.folders import look_at_folder  # noqa: PLC0415
     from outlast.kinds.connections.postgres import look_at_database  # noqa: PLC0415
 
@@ -128,6 +131,8 @@ async def _look(plan: ValidatePlan, context: Context) -> dict[str, str]:
             return await look_at_account(document.settings, document.region or "", secrets, gate)
         case "s3":
             return await look_at_bucket(document.settings, document.region, secrets, gate)
+        case "openai_embeddings":
+            return await look_at_embeddings(document.settings, secrets, plan.allow)
         case "postgresql":
             return await look_at_database(document.settings, secrets, gate)
         case _:
@@ -145,5 +150,16 @@ kinds: Final = [
         secrets=("connection/*",),
         retry=RetryPolicy(attempts_max=2),
         description="Look whether a connection works.",
-    )
+    ),
+    Kind(
+        "validate_embedding_endpoint",
+        spec=ValidateSpec,
+        result=ValidateResult,
+        plan=ValidatePlan,
+        prepare=prepare,
+        run=run,
+        secrets=("connection/*",),
+        retry=RetryPolicy(attempts_max=2),
+        description="Look whether an endpoint embeds: what its vectors are, and how fast it is.",
+    ),
 ]

@@ -111,6 +111,12 @@ class Secrets:
             )
         return key
 
+    async def connection_key(self, tenant: str, reference: str) -> str:
+        """What connection:ID/NAME of a tenant stands for. Raises SecretMissing."""
+        name = reference.partition(":")[2]
+        kept = await self._catalog.read(tenant, CONNECTION_SECRET, name.partition("/")[0])
+        return open_secret(self._keyring, kept, tenant, name)
+
     async def collect(self, operations: OperationStore) -> int:
         """Delete the secrets of operations that are gone; how many."""
         return await collect_orphans(self._catalog, operations, SECRET)
@@ -131,9 +137,7 @@ class Secrets:
                 kept = await self._catalog.read(operation.tenant, PASSWORD, name)
                 return open_password(self._keyring, kept, operation.tenant, name)
             case "connection":
-                id = name.partition("/")[0]
-                kept = await self._catalog.read(operation.tenant, CONNECTION_SECRET, id)
-                return open_secret(self._keyring, kept, operation.tenant, name)
+                return await self.connection_key(operation.tenant, reference)
             case "stack":
                 return self._keyring.narrow(stack_purpose(operation.tenant, name))
             case "sealed":

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from outlast.dialects.datarobot.ids import read_id
 from outlast.dialects.datarobot.instants import Instant
 from outlast.operations.model import Operation
 from outlast.operations.states import State
@@ -16,6 +17,9 @@ TOKEN_CHARS: Final = 4
 
 NO_USE_CASE: Final = "00000000-0000-0000-0000-000000000000"
 """What is shown for a vector database that belongs to none: clients take no null."""
+
+VALIDATED: Final = "connection:"
+"""How the name of a model begins that is behind a validation; its id follows."""
 
 ExecutionStatus = Literal["NEW", "RUNNING", "COMPLETED", "ERROR"]
 
@@ -136,8 +140,12 @@ def build_spec(
     spec: dict[str, Any] = {**source, "chunking": cut, "use_case": use_case}
     if request.name is not None:
         spec["name"] = request.name
-    if chunking.embedding_model is not None:
-        spec["embedding_model"] = chunking.embedding_model
+    model = chunking.embedding_model
+    if chunking.embedding_validation_id is not None:
+        id = read_id(chunking.embedding_validation_id, "chunkingParameters.embeddingValidationId")
+        model = VALIDATED + id
+    if model is not None:
+        spec["embedding_model"] = model
     return spec
 
 

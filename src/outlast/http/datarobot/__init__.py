@@ -34,7 +34,7 @@ def datarobot_routes(parts: Parts) -> Sequence[Route]:
         routes += VectorDatabaseRoutes(
             parts, parts.vector_databases, parts.datasets, parts.files
         ).routes()
-        routes += SupportRoutes().routes()
+        routes += SupportRoutes(parts).routes()
     if parts.credentials is not None:
         routes += CredentialRoutes(parts, parts.credentials).routes()
         if parts.connections is not None:

@@ -6,11 +6,15 @@ from outlast.dialects.datarobot.embedding_models import (
     SupportedEmbeddings,
     SupportedRetrievalSettings,
     SupportedTextChunkings,
+    SupportedValidation,
     chunkings,
     local_model,
 )
+from outlast.dialects.datarobot.embedding_validations import PROVIDER
+from outlast.dialects.datarobot.ids import show_id
 from outlast.dialects.datarobot.words import GENAI
 from outlast.engine.access import Verb
+from outlast.http.parts import Parts
 from outlast.http.routing import Answer, Call, Parameter, Route
 from outlast.resources.vector_databases import Chunking
 from outlast.resources.vector_databases.local_models import LOCAL_MODELS, is_installed
@@ -25,13 +29,16 @@ _IGNORED = tuple(
 class SupportRoutes:
     """The routes of what is supported."""
 
+    def __init__(self, parts: Parts) -> None:
+        self._connections = parts.connections
+
     def routes(self) -> list[Route]:
         """The routes, documented."""
         return [
             Route(
                 method="GET",
                 path=_PATH + "supportedEmbeddings/",
-                handle=_embeddings,
+                handle=self._embeddings,
                 says="The embedding models of this server",
                 verb=Verb.READ,
                 query=_IGNORED,
@@ -55,15 +62,24 @@ class SupportRoutes:
             ),
         ]
 
+    async def _embeddings(self, call: Call) -> Answer:
+        names = [name for name in LOCAL_MODELS if is_installed(name)]
+        supported = SupportedEmbeddings(
+            embedding_models=[local_model(name) for name in names],
+            default_embedding_model=next(iter(LOCAL_MODELS)),
+            openai_embedding_validations=await self._validated(call),
+        )
+        return Answer(body=encode(supported))
 
-async def _embeddings(call: Call) -> Answer:
-    _ = call
-    names = [name for name in LOCAL_MODELS if is_installed(name)]
-    supported = SupportedEmbeddings(
-        embedding_models=[local_model(name) for name in names],
-        default_embedding_model=next(iter(LOCAL_MODELS)),
-    )
-    return Answer(body=encode(supported))
+    async def _validated(self, call: Call) -> list[SupportedValidation]:
+        if self._connections is None:
+            return []
+        found = await self._connections.find(call.principal, limit=1000)
+        return [
+            SupportedValidation(id=show_id(one.id), name=one.settings.get("title", one.name))
+            for one in found
+            if one.provider == PROVIDER and one.status == "ready"
+        ]
 
 
 async def _chunkings(call: Call) -> Answer:

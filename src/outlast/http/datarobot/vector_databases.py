@@ -10,6 +10,7 @@ from outlast.dialects.datarobot.lists import Listed
 from outlast.dialects.datarobot.vector_databases import (
     NO_USE_CASE,
     TOKEN_CHARS,
+    VALIDATED,
     CreateVectorDatabaseRequest,
     EditVectorDatabaseRequest,
     ExportJobResponse,
@@ -287,6 +288,9 @@ class VectorDatabaseRoutes:
         status, error = ("COMPLETED", None) if found.status == "ready" else told(build)
         maker = found.created_by or ("" if build is None else build.created_by)
         source = found.dataset or found.file
+        validation = None
+        if found.embedding_model.startswith(VALIDATED):
+            validation = found.embedding_model.removeprefix(VALIDATED)
         return VectorDatabaseResponse(
             id=show_id(found.id),
             name=found.name,
@@ -294,8 +298,8 @@ class VectorDatabaseRoutes:
             use_case_id=NO_USE_CASE if found.use_case is None else show_id(found.use_case),
             dataset_id=None if source is None else show_id(source),
             dataset_name=found.source_name,
-            embedding_model=found.embedding_model,
-            embedding_validation_id=None,
+            embedding_model=None if validation else found.embedding_model,
+            embedding_validation_id=show_id(validation) if validation else None,
             chunking_method=found.chunking.method,
             chunk_size=found.chunking.chunk_size // TOKEN_CHARS,
             chunk_overlap_percentage=found.chunking.overlap_percentage,

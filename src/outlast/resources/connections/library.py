@@ -24,7 +24,6 @@ from outlast.resources.keyring import Keyring
 from outlast.store.port import AuditEntry
 
 PAGE_MAX: Final = 1000
-VALIDATE: Final = "validate_connection"
 _STACK: Final = "stack"
 _SECRET_CHARS_MAX: Final = 16 * 1024
 
@@ -137,7 +136,9 @@ class Connections:
         principal.require(Verb.SUBMIT)
         found = await find_any(TenantCatalog(self._catalog, principal.tenant), ref)
         spec = documents.encode({"connection": found.id})
-        await self._engine.submit(principal, Wish(kind=VALIDATE, spec=spec, request_id=request_id))
+        await self._engine.submit(
+            principal, Wish(kind=_validator(found.document), spec=spec, request_id=request_id)
+        )
         return await self.get(principal, found.id)
 
     async def delete(
@@ -196,7 +197,7 @@ class Connections:
                 )
         sealed = seal_secrets(self._keyring, principal.tenant, write.id, secrets)
         wish = Wish(
-            kind=VALIDATE,
+            kind=_validator(document),
             spec=documents.encode({"connection": write.id}),
             request_id=request_id,
             writes=[write, sealed],
@@ -209,3 +210,7 @@ class Connections:
             return {}
         kept = await self._catalog.read(tenant, model.CONNECTION_SECRET, id)
         return open_secrets(self._keyring, kept, tenant, id)
+
+
+def _validator(document: ConnectionDocument) -> str:
+    return model.PROVIDERS[document.provider].validated_by

@@ -27,6 +27,7 @@ _FORMS: Final = {
     "port": re.compile(r"[1-9][0-9]{0,4}"),
     "sslmode": re.compile(r"disable|prefer|require"),
     "url": re.compile(r"s3://[^/?#\s]+(/[^?#]*)?"),
+    "base_url": re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?"),
     "endpoint": re.compile(r"https?://[^/?#\s]+/?"),
     "folder": re.compile(r"/.*"),
 }
@@ -34,6 +35,7 @@ _LIKE: Final = {
     "port": "5432",
     "sslmode": "disable, prefer or require",
     "url": "s3://BUCKET/PREFIX",
+    "base_url": "https://HOST:PORT/v1",
     "endpoint": "https://HOST:PORT",
     "folder": "/srv/data",
 }
@@ -46,7 +48,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """What a connection to a provider has.
 
     `variables` are what programs look for in their environment: the setting or the secret of each,
-    or `region`.
+    or `region`. Operations of the kind `validated_by` look at it.
     """
 
     required: tuple[str, ...]
@@ -55,6 +57,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     required_secrets: tuple[str, ...] = ()
     needs_region: bool = False
     variables: Mapping[str, str] = MappingProxyType({})
+    validated_by: str = "validate_connection"
 
 
 PROVIDERS: Final[Mapping[str, Provider]] = {
@@ -73,6 +76,12 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
         },
     ),
     "local": Provider(required=("folder",), variables={"OUTLAST_FOLDER": "folder"}),
+    "openai_embeddings": Provider(
+        required=("base_url", "model"),
+        optional=("title", "use_case", "credential"),
+        secrets=("api_key",),
+        validated_by="validate_embedding_endpoint",
+    ),
     "postgresql": Provider(
         required=("host", "database", "user"),
         optional=("port", "sslmode"),
