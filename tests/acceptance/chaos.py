@@ -40,6 +40,8 @@ from process_table import Process
 sys.path.append(str(Path(__file__).parent.parent / "support"))
 from own_postgres import OwnPostgres
 
+COUNTED = {"pending": 1, "running": 2, "succeeded": 3, "failed": 4}
+"""What states are called where they are counted; what was cancelled is counted as failed."""
 CLIENTS = 6
 OPEN_MAX = 8
 AIMED_SHARE = 0.5
@@ -375,6 +377,10 @@ class Round:
             path = f"/v1/operations/{operation_id}/events"
             answer = await self._send("GET", path, params={"limit": 1000})
             evidence.events[operation_id] = answer.json()["events"]
+        for state, status in COUNTED.items():
+            query = {"status": status, "pagination.page_size": 1}
+            answer = await self._send("GET", "/chainloop/v1/operations", params=query)
+            evidence.counted[state] = answer.json()["pagination"]["total_count"]
 
     def _judge_survivors(self, marked: list[Process]) -> None:
         alive = {(process.pid, process.started): process for process in marked}

@@ -63,7 +63,10 @@ class Glance:
 
 @dataclass
 class Evidence:
-    """Everything that was said. `acknowledged` is (idempotency key, operation id) per answer."""
+    """Everything that was said. `acknowledged` is (idempotency key, operation id) per answer.
+
+    `counted` is how many the server counted in each state; cancelled ones as failed.
+    """
 
     acknowledged: list[tuple[str, str]] = field(default_factory=list)
     cancelled: set[str] = field(default_factory=set)
@@ -72,6 +75,7 @@ class Evidence:
     events: dict[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     survivors: list[str] = field(default_factory=list)
+    counted: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -94,6 +98,7 @@ def check(evidence: Evidence) -> list[Violation]:
         glances[glance.operation].append(glance)
     found = [*_check_acknowledged(evidence), *_check_keys(evidence, lines)]
     found += [Violation("alive", "-", text) for text in evidence.survivors]
+    found += _check_counted(evidence)
     for operation_id, operation in evidence.operations.items():
         events = evidence.events.get(operation_id, [])
         written = lines.pop(operation_id, [])
@@ -132,6 +137,14 @@ def _check_acknowledged(evidence: Evidence) -> Iterator[Violation]:
     for key, ids in by_key.items():
         if len(ids) > 1 or labelled[key] > 1:
             yield Violation("duplicate", "/".join(sorted(ids)), f"one key, several: {key}")
+
+
+def _check_counted(evidence: Evidence) -> Iterator[Violation]:
+    states = [operation["state"] for operation in evidence.operations.values()]
+    there = Counter("failed" if state == "cancelled" else state for state in states)
+    for state, counted in evidence.counted.items():
+        if counted != there[state]:
+            yield Violation("counted", "-", f"{counted} are {state}, and {there[state]} are there")
 
 
 def _check_history(

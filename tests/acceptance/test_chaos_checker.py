@@ -127,6 +127,17 @@ def test_a_process_that_outlived_the_server_is_told():
     assert rules(evidence) == {"alive"}
 
 
+def test_a_state_that_is_counted_wrong_is_told():
+    evidence = honest()
+    evidence.counted = {"succeeded": 1, "failed": 0}
+    assert check(evidence) == []
+    operation(evidence)["state"] = "cancelled"
+    assert [str(one) for one in check(evidence) if one.rule == "counted"] == [
+        "counted: -: 1 are succeeded, and 0 are there",
+        "counted: -: 0 are failed, and 1 are there",
+    ]
+
+
 def drop(place: int) -> Callable[[Evidence], None]:
     return lambda evidence: evidence.events[ID].pop(place)  # type: ignore[attr-defined]
 
