@@ -13,6 +13,7 @@ from outlast.http.datarobot.evaluation_datasets import EvaluationDatasetRoutes
 from outlast.http.datarobot.evaluations import MetricAggregationRoutes
 from outlast.http.datarobot.playgrounds import LanguageModelRoutes, PlaygroundRoutes
 from outlast.http.datarobot.status import StatusRoutes
+from outlast.http.datarobot.unserved import unserved_routes
 from outlast.http.datarobot.use_cases import UseCaseRoutes
 from outlast.http.datarobot.vector_databases import VectorDatabaseRoutes
 from outlast.http.datarobot.version import version_route
@@ -22,7 +23,7 @@ from outlast.http.routing import Route
 
 def datarobot_routes(parts: Parts) -> Sequence[Route]:
     """Every route of the dialect, with paths at its own root."""
-    routes = [version_route(), *StatusRoutes(parts).routes()]
+    routes = [version_route(), *StatusRoutes(parts).routes(), *unserved_routes()]
     if parts.datasets is not None and parts.files is not None:
         routes += DatasetRoutes(parts, parts.datasets, parts.files).routes()
         routes += UseCaseRoutes(parts, parts.datasets, parts.files).routes()
