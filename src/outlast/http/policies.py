@@ -139,7 +139,7 @@ class PolicyRoutes:
                 says="Delete a policy with its versions",
                 verb=Verb.SUBMIT,
                 answers={204: None},
-                errors=("not_found", "store_full"),
+                errors=("not_found", "conflict", "store_full"),
             ),
         ]
 

@@ -15,6 +15,7 @@ from outlast.engine.preparing import TenantCatalog
 from outlast.executors.calls import CallFailed
 from outlast.operations import ids
 from outlast.operations.errors import (
+    Conflict,
     InvalidSpec,
     ResourceExists,
     RevisionMismatch,
@@ -152,11 +153,13 @@ class Policies:
     async def delete(
         self, principal: Principal, name: str, *, request_id: str | None = None
     ) -> None:
-        """Delete a policy with all of its versions. Raises NotFound, Forbidden."""
+        """Delete a policy with all of its versions. Raises NotFound, Forbidden, Conflict."""
         principal.require(Verb.SUBMIT)
         catalog = TenantCatalog(self._catalog, principal.tenant)
         head = await catalog.get(model.POLICY, name)
         if head is None or head.name != name:
+            if await catalog.get(BUILTIN_POLICY, name) is not None:
+                raise Conflict(f"the policy {name!r} is a built-in one: it stays")
             raise model.no_policy(name)
         principal.require_over(model.head_of(head).created_by)
         versions = await self._catalog.find(

@@ -12,7 +12,6 @@ class Plan:
 
     def __init__(self, plan: Mapping[str, Any]) -> None:
         self.functions: dict[str, Any] = {one["name"]: one for one in plan["funcs"]["funcs"]}
-        self.builtins = {one["name"] for one in plan["static"]["builtin_funcs"]}
 
     def calls(self) -> Iterator[tuple[str, Position | None]]:
         """Every function that is called, and where."""

@@ -1,0 +1,9 @@
+import pytest
+from policy_process import PolicyProcess
+
+
+@pytest.fixture(scope="module")
+def process():
+    process = PolicyProcess()
+    yield process
+    process.close()
