@@ -87,14 +87,15 @@ def test_no_more_than_a_hundred_problems_are_told():
         (b"a: [1\nb: 2", "line 2, column 2: this is not YAML"),
         (b"a: 1\na: 2", "line 2, column 1: the key 'a' stands twice"),
         (b"? [a]\n: 1", "line 1, column 3: a key is a text"),
+        (b"a: b\x07", "line 1, column 5: this is not YAML: the character '\\x07'"),
         (b"only words", "line 1, column 1: this is no JSON, XML or YAML"),
         (b"", "line 1, column 1: there is nothing in it"),
         (b'{"a": "\xff"}', "line 1, column 8: this is not text in UTF-8"),
         (b"<bom>\n<components></bom>", "line 2, column 15: this is not XML: mismatched tag"),
         (b"<html/>", "line 1, column 1: XML that begins with <html> is neither"),
         (b"SPDXVersion: SPDX-2.3\nnothing\n", "line 2, column 1: a line of SPDX is `Tag: value`"),
-        (b"[" * 100_000, "nested deeper than 200 levels"),
-        (b'{"a":' * 201 + b"1" + b"}" * 201, "nested deeper than 200 levels"),
+        (b"[" * 100_000, "line 1, column 201: nested deeper than 200 levels"),
+        (b'{"a":' * 201 + b"1" + b"}" * 201, "column 1001: nested deeper than 200 levels"),
         (b"<a>" * 201, "column 601: nested deeper than 200 levels"),
         (b"a: " + b"[" * 201 + b"]" * 201, "nested deeper than 200 levels"),
     ],
@@ -274,9 +275,12 @@ def test_payloads_are_opened_until_the_evidence_is_there():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"payload": "???"}, "the payload of the envelope is not base64"),
-        ({"payload": base64.b64encode(b"{").decode()}, "the payload of the envelope: line 1, col"),
-        ({"signatures": [{}]}, "a signature of the envelope is none"),
+        ({"payload": "???"}, "line 2, column 13: the payload of the envelope: this is not base64"),
+        (
+            {"payload": base64.b64encode(b"{").decode()},
+            "line 2, column 13: the payload of the envelope: line 1, col",
+        ),
+        ({"signatures": [{}]}, "line 4, column 16: the signatures of the envelope: one of them"),
         ({"signatures": [{"sig": ""}] * 21}, "an envelope has at most 20 signatures"),
     ],
 )

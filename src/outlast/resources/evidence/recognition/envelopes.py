@@ -1,6 +1,7 @@
 """Opens what evidence is sent in: DSSE envelopes, Sigstore bundles, in-toto statements."""
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -78,17 +79,30 @@ def _open_envelope(read: Read, read_text: ReadText, keys: Mapping[str, str]) -> 
             raise BadEvidence("this Sigstore bundle signs no envelope: send what it is about")
     if not _is_envelope(envelope):
         return Opened(read=read)
-    payload = decode_base64(envelope["payload"], "the payload of the envelope")
-    signatures = check_signatures(payload, envelope["payloadType"], envelope["signatures"], keys)
-    try:
+    prefix = "" if envelope is read.document else "/dsseEnvelope"
+    with _placed(read, f"{prefix}/payload", "the payload of the envelope"):
+        payload = decode_base64(envelope["payload"])
+    with _placed(read, f"{prefix}/signatures", "the signatures of the envelope"):
+        signatures = check_signatures(
+            payload, envelope["payloadType"], envelope["signatures"], keys
+        )
+    with _placed(read, f"{prefix}/payload", "the payload of the envelope"):
         inner = read_text(payload)
-    except BadEvidence as error:
-        raise BadEvidence(f"the payload of the envelope: {error.message}") from error
     return Opened(
         read=replace(inner, locate_all=nowhere),
         wrappers=tuple(wrappers),
         signatures=tuple(signatures),
     )
+
+
+@contextlib.contextmanager
+def _placed(read: Read, path: str, what: str) -> Iterator[None]:
+    """What is wrong inside of a value is told of with the value's own place."""
+    try:
+        yield
+    except BadEvidence as error:
+        place = read.locate_all([path]).get(path)
+        raise BadEvidence(f"{what}: {error.message}", place) from error
 
 
 def _is_envelope(document: Any) -> bool:

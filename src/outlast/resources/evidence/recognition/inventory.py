@@ -14,7 +14,7 @@ from outlast.resources.evidence.recognition.severities import (
     severity_of_score,
     worst,
 )
-from outlast.resources.evidence.recognition.values import lists_of, mapping, number, text
+from outlast.resources.evidence.recognition.values import lists_of, mapping, number, text, texts_of
 
 _VEX_STATES: Final = {
     "affected": "exploitable",
@@ -138,7 +138,7 @@ def _advisories(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             text(one.get("cve")) or text(one.get("title")),
             severity=worst(told),
             state=stated,
-            affects=[text(product) for product in of_products.get("known_affected") or []],
+            affects=texts_of(of_products, "known_affected"),
             path=f"/vulnerabilities/{index}",
         )
 

@@ -42,8 +42,9 @@ def read_json(text: str) -> Read:
     except ValueError as error:
         raise BadEvidence(str(error), _first(text, str(error).partition(" ")[0])) from error
     except RecursionError as error:
-        raise too_deep() from error
-    check_depth(document)
+        raise too_deep(_too_deep_at(text)) from error
+    if _is_too_deep(document):
+        raise too_deep(_too_deep_at(text))
     if half := _HALF_CHARACTER.search(text):
         _check_characters(document, text, half.start())
     return Read(document=document, locate_all=partial(_locate, text))
@@ -52,22 +53,6 @@ def read_json(text: str) -> Read:
 def too_deep(location: Location | None = None) -> BadEvidence:
     """It has more levels than are read."""
     return BadEvidence(f"nested deeper than {DEPTH_MAX} levels", location)
-
-
-def check_depth(document: Any) -> None:
-    """Raise BadEvidence for what has too many levels for whoever walks it after us."""
-    level = [document]
-    for _ in range(DEPTH_MAX):
-        level = [
-            value
-            for one in level
-            if isinstance(one, dict | list)
-            for value in (one.values() if isinstance(one, dict) else one)
-            if isinstance(value, dict | list)
-        ]
-        if not level:
-            return
-    raise too_deep()
 
 
 def location_of(text: str, offset: int) -> Location:
@@ -79,6 +64,32 @@ def location_of(text: str, offset: int) -> Location:
 def escape(key: str) -> str:
     """A key as one step of a JSON pointer."""
     return key.replace("~", "~0").replace("/", "~1")
+
+
+def _is_too_deep(document: Any) -> bool:
+    """Whether it has too many levels for whoever walks it after us."""
+    level = [document]
+    for _ in range(DEPTH_MAX):
+        level = [
+            value
+            for one in level
+            if isinstance(one, dict | list)
+            for value in (one.values() if isinstance(one, dict) else one)
+            if isinstance(value, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _too_deep_at(text: str) -> Location | None:
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        first = token.group()[0]
+        depth += (first in "{[") - (first in "}]")
+        if depth > DEPTH_MAX:
+            return location_of(text, token.start())
+    return None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -36,21 +36,21 @@ def check_signatures(
     return [_check(signature, signed, trusted) for signature in signatures]
 
 
-def decode_base64(text: str, what: str) -> bytes:
+def decode_base64(text: str) -> bytes:
     """Bytes from either of the two alphabets. Raises BadEvidence."""
     try:
         return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise BadEvidence(f"{what} is not base64") from error
+        raise BadEvidence("this is not base64") from error
 
 
 def _check(signature: Any, signed: bytes, trusted: Mapping[str, PublicKey]) -> Signature:
     try:
         given = msgspec.convert(signature, _Signed)
     except msgspec.ValidationError as error:
-        raise BadEvidence(f"a signature of the envelope is none: {error}") from error
+        raise BadEvidence(f"one of them is none: {error}") from error
     key_id = (given.keyid or "")[:_KEY_ID_CHARS_MAX] or None
-    bytes_ = decode_base64(given.sig, "a signature of the envelope")
+    bytes_ = decode_base64(given.sig)
     for name, key in trusted.items():
         if _fits(key, bytes_, signed):
             return Signature(key=name, key_id=key_id, verified=True)

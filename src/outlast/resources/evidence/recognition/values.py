@@ -24,6 +24,12 @@ def number(value: Any) -> float | None:
         return None
 
 
+def texts_of(value: Mapping[str, Any], name: str) -> list[str]:
+    """The texts of a list in an object."""
+    found = value.get(name)
+    return [text(one) for one in found] if isinstance(found, list) else []
+
+
 def lists_of(value: Mapping[str, Any], name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The objects of a list in an object, each with its index."""
     found = value.get(name)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
+from yaml.reader import Reader
 
 from outlast.resources.evidence.recognition.found import (
     DEPTH_MAX,
@@ -12,7 +13,7 @@ from outlast.resources.evidence.recognition.found import (
     Location,
     Read,
 )
-from outlast.resources.evidence.recognition.json_text import escape, too_deep
+from outlast.resources.evidence.recognition.json_text import escape, location_of, too_deep
 
 _VALUES_MAX: Final = 1_000_000
 _TAG: Final = "tag:yaml.org,2002:"
@@ -21,6 +22,9 @@ _WORDS: Final = {"true": True, "yes": True, "on": True, "false": False, "no": Fa
 
 def read_yaml(text: str) -> Read:
     """What a text of YAML says: one document, or a list of several. Raises BadEvidence."""
+    if found := Reader.NON_PRINTABLE.search(text):
+        message = f"this is not YAML: the character {found.group()!r} is not allowed"
+        raise BadEvidence(message, location_of(text, found.start()))
     builder = _Builder()
     try:
         nodes = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
