@@ -125,9 +125,9 @@ def _check_characters(document: Any, text: str, offset: int) -> None:
 
 
 def _first(text: str, word: str) -> Location | None:
-    """Where a token stands for the first time."""
+    """Where something begins with a word for the first time."""
     for token in _TOKEN.finditer(text):
-        if token.group() == word:
+        if token.group().startswith(word):
             return location_of(text, token.start())
     return None
 
