@@ -63,16 +63,16 @@ DOCUMENTS = [
 TEXTS = [
     (
         b'<bom xmlns="http://cyclonedx.org/schema/bom/1.6"><components><component type="library">'
-        b'<name>a</name><licenses><license><id>MIT</id></license></licenses><hashes><hash alg="MD5">'
-        b"ab</hash></hashes></component></components></bom>"
+        b"<name>a</name><licenses><license><id>MIT</id></license></licenses>"
+        b'<hashes><hash alg="MD5">ab</hash></hashes></component></components></bom>'
     ),
     (
-        b'<testsuites><testsuite name="a" tests="1"><testcase name="b" time="1"><failure message="c"/>'
-        b"</testcase></testsuite></testsuites>"
+        b'<testsuites><testsuite name="a" tests="1"><testcase name="b" time="1">'
+        b'<failure message="c"/></testcase></testsuite></testsuites>'
     ),
     (
-        b"SPDXVersion: SPDX-2.3\nPackageName: a\nExternalRef: OTHER purl x\nPackageComment: <text>a\n"
-        b"b</text>\nRelationship: a DESCRIBES b\n"
+        b"SPDXVersion: SPDX-2.3\nPackageName: a\nExternalRef: OTHER purl x\n"
+        b"PackageComment: <text>a\nb</text>\nRelationship: a DESCRIBES b\n"
     ),
     b"spdxVersion: SPDX-2.3\npackages:\n  - name: &a zlib\n    x: *a\n    y: {a: 1, b: [1.5, ~]}\n",
 ]
