@@ -29,7 +29,7 @@ _VAR = click.option(
     help="NAME=VALUE; JSON where it is JSON, else a text; repeatable.",
 )
 _SECRET = click.option(
-    "--secret",
+    "--secret-var",
     "secrets",
     multiple=True,
     help="The name of a secret variable, which is asked for or read from the input; repeatable.",
@@ -40,7 +40,7 @@ _PLAN_ONLY = click.option("--plan-only", is_flag=True, help="Only tell what woul
 
 @group("stack", (("What there is", "outlast stack list"),))
 def stack() -> None:
-    """Deploy modules of Terraform or OpenTofu as stacks, change them, and destroy them.
+    """Deploy Terraform or OpenTofu modules, and follow each resource.
 
     To deploy, update, destroy and look for drift are operations: each prints the id of one.
     """
@@ -70,7 +70,10 @@ def modules(session: Session) -> None:
     "deploy",
     (
         ("A new stack", "outlast stack deploy web-server site --var nodes=2 --watch"),
-        ("With a password, asked for", "outlast stack deploy postgres orders --secret password"),
+        (
+            "With a password, asked for",
+            "outlast stack deploy postgres orders --secret-var password",
+        ),
         ("Look first", "outlast stack deploy web-server site --plan-only --watch"),
     ),
 )
@@ -105,7 +108,10 @@ def deploy(session: Session, module: str, name: str, *, watch: bool, **options: 
 @_WATCH
 @talking
 def update(session: Session, stack: str, *, word: str | None, watch: bool, **options: Any) -> Exit:
-    """Make STACK what its module and its variables say. What is not named stays as it is."""
+    """Make STACK what its module and its variables say.
+
+    Variables that are not named stay as they are; `--var NAME=null` takes one away.
+    """
     made = session.client.stacks.update(stack, _wish(**options), word=word)
     return _followed(session, made, watch=watch)
 
@@ -165,7 +171,10 @@ def show(session: Session, stack: str, word: str | None) -> None:
 @_WORD
 @talking
 def outputs(session: Session, stack: str, word: str | None) -> None:
-    """Print the outputs of STACK, sensitive ones too. It stands in the audit log."""
+    """Print the outputs of STACK, sensitive ones too.
+
+    Only for who may see secrets, and it stands in the audit log.
+    """
     found = session.client.stacks.outputs(stack, word=word)
     if session.screen.is_json:
         session.screen.json({"outputs": found})
@@ -226,7 +235,7 @@ def _ask(name: str) -> str:
         return getpass.getpass(f"{name}: ")
     line = sys.stdin.readline()
     if not line:
-        raise click.UsageError(f"--secret {name}: the input has no line for it")
+        raise click.UsageError(f"--secret-var {name}: the input has no line for it")
     return line.rstrip("\n")
 
 
