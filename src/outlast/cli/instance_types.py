@@ -47,6 +47,7 @@ def instance_types() -> None:
 @click.option("--gpus", "gpus_min", type=int, help="At least so many.")
 @click.option("--gpus-max", type=int, help="At most so many.")
 @click.option("--region", help="Where they are offered.")
+@click.option("--connection", help="Ask this account of AWS.")
 @click.option("--managed", "is_managed", is_flag=True, help="Pods as managed nodes allow.")
 @click.option("--limit", type=int, help="At most so many types, the smallest first.")
 @talking

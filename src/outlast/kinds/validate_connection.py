@@ -118,7 +118,7 @@ async def run(plan: ValidatePlan, context: Context) -> Finish:
 
 async def _look(plan: ValidatePlan, context: Context) -> dict[str, str]:
     # Only the child has the drivers, so that the server stays small.
-    from outlast.kinds.connections.aws import look_at_account  # noqa: PLC0415
+    from outlast.kinds.connections.aws import Account, look_at_account  # noqa: PLC0415
     from outlast.kinds.connections.buckets import look_at_bucket  # noqa: PLC0415
     from outlast.kinds.connections.embeddings import look_at_embeddings  # noqa: PLC0415
     from outlast.kinds.connections.folders import look_at_folder  # noqa: PLC0415
@@ -128,7 +128,9 @@ async def _look(plan: ValidatePlan, context: Context) -> dict[str, str]:
     secrets = {name.removeprefix("connection/"): one for name, one in context.secrets.items()}
     match document.provider:
         case "aws":
-            return await look_at_account(document.settings, document.region or "", secrets, gate)
+            region = document.region or ""
+            account = Account(settings=document.settings, region=region, secrets=secrets, gate=gate)
+            return await look_at_account(account)
         case "s3":
             return await look_at_bucket(document.settings, document.region, secrets, gate)
         case "openai_embeddings":
