@@ -372,7 +372,8 @@ def test_the_audit_log_tells_who_did_what(run):
 def test_the_doctor_looks_at_everything(run):
     found = json.loads(run("doctor", "--json").output)["findings"]
     assert [one["check"] for one in found] == [
-        "python", "sqlite", "sandbox", "data folder", "object store", "keys", "server",
+        "python", "sqlite", "sandbox", "data folder", "object store", "keys",
+        "infrastructure", "server",
     ]  # fmt: skip
     assert {one["check"]: one["verdict"] for one in found}["server"] == "ok"
 

@@ -1,12 +1,11 @@
 """outlast stack: modules, deploy, update, list, show, outputs, drift, destroy."""
 
-import getpass
-import sys
 from typing import Any
 
 import click
 import msgspec
 
+from outlast.cli.asking import SECRET_NAMES, ask_secrets
 from outlast.cli.commands import command, group
 from outlast.cli.exits import Exit
 from outlast.cli.following import follow
@@ -27,12 +26,6 @@ _VAR = click.option(
     type=Pair(),
     multiple=True,
     help="NAME=VALUE; JSON where it is JSON, else a text; repeatable.",
-)
-_SECRET = click.option(
-    "--secret-var",
-    "secrets",
-    multiple=True,
-    help="The name of a secret variable, which is asked for or read from the input; repeatable.",
 )
 _CONNECTION = click.option("--connection", help="The connection that it is made through.")
 _PLAN_ONLY = click.option("--plan-only", is_flag=True, help="Only tell what would be changed.")
@@ -72,7 +65,7 @@ def modules(session: Session) -> None:
         ("A new stack", "outlast stack deploy web-server site --var nodes=2 --watch"),
         (
             "With a password, asked for",
-            "outlast stack deploy postgres orders --secret-var password",
+            "outlast stack deploy postgres orders --secret-name password",
         ),
         ("Look first", "outlast stack deploy web-server site --plan-only --watch"),
     ),
@@ -80,7 +73,7 @@ def modules(session: Session) -> None:
 @click.argument("module")
 @click.argument("name")
 @_VAR
-@_SECRET
+@SECRET_NAMES
 @_CONNECTION
 @_PLAN_ONLY
 @_WATCH
@@ -101,7 +94,7 @@ def deploy(session: Session, module: str, name: str, *, watch: bool, **options: 
 )
 @click.argument("stack")
 @_VAR
-@_SECRET
+@SECRET_NAMES
 @_CONNECTION
 @_PLAN_ONLY
 @_WORD
@@ -217,26 +210,16 @@ def destroy(session: Session, stack: str, *, word: str | None, watch: bool) -> E
 def _wish(
     *,
     variables: tuple[tuple[str, str], ...],
-    secrets: tuple[str, ...],
+    secret_names: tuple[str, ...],
     connection: str | None,
     plan_only: bool,
 ) -> StackWish:
     return StackWish(
         variables={name: _value(text) for name, text in variables},
-        secret_variables={name: _value(_ask(name)) for name in secrets},
+        secret_variables=ask_secrets(secret_names),
         connection=connection,
         plan_only=plan_only,
     )
-
-
-def _ask(name: str) -> str:
-    """A secret, which must not stand in the list of processes: a line of what is asked or piped."""
-    if sys.stdin.isatty():
-        return getpass.getpass(f"{name}: ")
-    line = sys.stdin.readline()
-    if not line:
-        raise click.UsageError(f"--secret-var {name}: the input has no line for it")
-    return line.rstrip("\n")
 
 
 def _value(text: str) -> Any:
