@@ -91,7 +91,7 @@ def judge(arguments, workdir):
     def act(say):
         say(msgspec.json.encode(evaluating.judge(policy, seen, seconds=asked["seconds"])))
 
-    return json.loads(forks.fork(act, memory_bytes=2**30).said[0])
+    return json.loads(forks.fork(act, memory_bytes=2**28).said[0])
 
 
 def refused(arguments, workdir):

@@ -111,8 +111,8 @@ class CelPolicy:
     def _failed(self, name: str, message: str) -> PolicyFailed:
         text = self._texts[name]
         named = _NAMED.search(message)
-        offset = max(0, text.find(named[1])) if named else 0
-        return _failed(name, message, position_at(text, offset))
+        found = re.search(rf"\b{re.escape(named[1])}\b", text) if named else None
+        return _failed(name, message, position_at(text, found.start() if found else 0))
 
 
 def judge(policy: PolicyDocument, seen: Seen) -> Verdict:
