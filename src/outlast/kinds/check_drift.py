@@ -48,6 +48,7 @@ async def run(plan: InfrastructurePlan, context: Context) -> Finish:
     """Find what others have changed of a stack."""
     with StackRun(plan, context) as tool:
         await tool.begin(changes=False)
+        await tool.initialize()
         await tool.plan_changes(refresh_only=True)
     result = CheckDriftResult(
         stack=plan.stack,

@@ -248,6 +248,7 @@ async def run(plan: InfrastructurePlan, context: Context) -> Finish:
     """Deploy a module as a stack."""
     with StackRun(plan, context) as tool:
         await tool.begin(changes=not plan.plan_only)
+        await tool.initialize()
         if plan.plan_only:
             await tool.plan_changes()
             return Finish(result=_result(plan, tool))

@@ -53,7 +53,8 @@ async def run(plan: InfrastructurePlan, context: Context) -> Finish:
     """Destroy a stack and all that it consists of."""
     with StackRun(plan, context) as tool:
         await tool.begin(changes=True)
-        if not tool.is_empty:
+        if tool.has_state:
+            await tool.initialize()
             await tool.apply(destroys=True)
     deleted = tool.table.applied.remove if tool.table.applied is not None else 0
     return Finish(

@@ -1,12 +1,15 @@
 """Why a deployment failed, in words that hold no secret. Pure."""
 
 import re
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
 
 from outlast.kinds.infrastructure.stream import Diagnostic
-from outlast.operations.concealing import Concealer
 
+Conceal: TypeAlias = Callable[[str], str]
+"""Takes out of a text what must not be seen."""
+
+_FRAME: Final = " \t\u2502\u2575\u2577"
 _SHOWN_MAX: Final = 20
 _TEXT_CHARS_MAX: Final = 1000
 _VARIABLE: Final = re.compile(r'variable "([^"]+)"')
@@ -14,22 +17,28 @@ _BAD_VALUE: Final = "Invalid value for"
 _MENTIONED: Final = re.compile(r"\bvar\.([A-Za-z_][A-Za-z0-9_-]*)")
 
 
-def describe(diagnostic: Diagnostic, concealer: Concealer) -> str:
+def describe(diagnostic: Diagnostic, conceal: Conceal) -> str:
     """A complaint in one line."""
     text = ": ".join(filter(None, (diagnostic.summary, diagnostic.detail)))
     where = f" ({diagnostic.address})" if diagnostic.address else ""
-    return concealer.text(" ".join(text.split()) + where)[:_TEXT_CHARS_MAX]
+    return conceal(" ".join(text.split()) + where)[:_TEXT_CHARS_MAX]
 
 
-def message_of(errors: Sequence[Diagnostic], concealer: Concealer, otherwise: str) -> str:
+def message_of(errors: Sequence[Diagnostic], conceal: Conceal, otherwise: str) -> str:
     """The first complaint, and how many more there are."""
     if not errors:
         return otherwise
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return describe(errors[0], concealer) + more
+    return describe(errors[0], conceal) + more
 
 
-def field_errors_of(errors: Sequence[Diagnostic], concealer: Concealer) -> dict[str, str]:
+def plain_words(complaint: bytes, conceal: Conceal) -> str:
+    """What the tool has written for people, in one line and without its frames."""
+    lines = [line.strip(_FRAME) for line in complaint.decode(errors="replace").splitlines()]
+    return conceal(" ".join(filter(None, lines)))[:_TEXT_CHARS_MAX]
+
+
+def field_errors_of(errors: Sequence[Diagnostic], conceal: Conceal) -> dict[str, str]:
     """What is wrong with which variable."""
     found: dict[str, str] = {}
     for one in errors:
@@ -38,17 +47,17 @@ def field_errors_of(errors: Sequence[Diagnostic], concealer: Concealer) -> dict[
         if match is None and one.summary.startswith(_BAD_VALUE):
             match = _MENTIONED.search(one.detail)
         if match:
-            found[f"variables.{match[1]}"] = describe(one, concealer)
+            found[f"variables.{match[1]}"] = describe(one, conceal)
     return found
 
 
-def details_of(errors: Sequence[Diagnostic], concealer: Concealer) -> dict[str, Any]:
+def details_of(errors: Sequence[Diagnostic], conceal: Conceal) -> dict[str, Any]:
     """The complaints one by one."""
     shown = [
         {
             "address": one.address,
-            "summary": concealer.text(one.summary)[:_TEXT_CHARS_MAX],
-            "detail": concealer.text(one.detail)[:_TEXT_CHARS_MAX],
+            "summary": conceal(one.summary)[:_TEXT_CHARS_MAX],
+            "detail": conceal(one.detail)[:_TEXT_CHARS_MAX],
             "file": one.range.filename if one.range is not None else "",
             "line": one.range.start.line if one.range is not None else 0,
         }

@@ -35,17 +35,12 @@ class StateKeeper:
         self.summary = StateSummary()
         self.secret_variables: Mapping[str, Any] = {}
         self.name = ""
+        self.was_empty = True
         self._plan = plan
         self._context = context
         self._file = workspace.state
         self._stored = b""
         self._newest: str | None = None
-        self._has_resources = False
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the stack consists of nothing yet, or any more."""
-        return self.summary.resources == 0
 
     def load(self) -> bytes | None:
         """The newest state, with the secret variables that are kept with it. Raises Fatal."""
@@ -70,7 +65,7 @@ class StateKeeper:
         self.secret_variables = kept.secret_variables
         if kept.state == states.NO_STATE:
             return None
-        state = bytes(kept.state)
+        state, self.was_empty = bytes(kept.state), False
         self.summary = states.read_state(state)
         return state
 

@@ -45,6 +45,7 @@ class StackRun:
         self._errors: list[Diagnostic] = []
         self._concealer = Concealer()
         self._environment: dict[str, str] = {}
+        self._unknown: list[str] = []
         self._stage_of_apply = "applying"
 
     def __enter__(self) -> Self:
@@ -56,9 +57,9 @@ class StackRun:
         self._workspace.clear()
 
     @property
-    def is_empty(self) -> bool:
-        """Whether the stack consists of nothing."""
-        return self._keeper.is_empty
+    def has_state(self) -> bool:
+        """Whether anything was ever made of the stack."""
+        return not self._keeper.was_empty
 
     @property
     def resources(self) -> int:
@@ -66,10 +67,7 @@ class StackRun:
         return self._keeper.summary.resources
 
     async def begin(self, *, changes: bool) -> None:
-        """Lay out the workspace, with the newest state; `changes`: the state is to change.
-
-        Raises Fatal, Retry.
-        """
+        """Lay out the workspace, with the newest state, which `changes` or not. Raises Fatal."""
         self._reporter.stage("initializing")
         secret_variables = await asyncio.to_thread(self._lay_out, changes=changes)
         self._concealer = Concealer(
@@ -81,13 +79,23 @@ class StackRun:
         if changes:
             # What is published if this ends without success.
             await self._context.checkpoint(self.published())
+
+    async def initialize(self) -> None:
+        """Have the tool find its providers. Raises Fatal, Retry."""
+        if self._unknown:
+            raise Fatal(
+                "secret_variables_missing",
+                f"no value is known any more of: {', '.join(self._unknown)}; give them again",
+                field_errors={f"secret_variables.{name}": "is missing" for name in self._unknown},
+            )
         lock = ("-lockfile=readonly",) if self._workspace.has_lock else ()
-        code, _ = await self._run("init", *lock, timeout_seconds=_INIT_SECONDS)
+        # In words: not every release can say in JSON how it prepares itself.
+        code, complaint = await self._run("init", "-no-color", *lock, timeout_seconds=_INIT_SECONDS)
         if code:
-            text = failures.message_of(self._errors, self._concealer, self._said(code))
+            text = failures.plain_words(complaint, self._conceal) or self._said(code)
             if self._plan.tool.registries and self._context.attempt < APPLIES_MAX:
                 raise Retry(code="init_failed", message=text)
-            raise Fatal("init_failed", text, details=self._details())
+            raise Fatal("init_failed", text)
 
     async def apply(self, *, destroys: bool = False) -> None:
         """Make the stack what it shall be, or nothing. Raises Fatal, Retry, OutlastError."""
@@ -99,7 +107,7 @@ class StackRun:
         try:
             async with self._reporter.reporting(), self._keeper.keeping():
                 code, _ = await self._run(
-                    "apply", *arguments, timeout_seconds=self._plan.module.timeout_seconds
+                    "apply", "-json", *arguments, timeout_seconds=self._plan.module.timeout_seconds
                 )
         finally:
             await self._context.checkpoint(self.published())
@@ -109,7 +117,7 @@ class StackRun:
     async def plan_changes(self, *, refresh_only: bool = False) -> None:
         """Find what an apply would change or, `refresh_only`, what others have changed."""
         self._reporter.stage("planning")
-        arguments = ["-detailed-exitcode", "-lock=false"]
+        arguments = ["-json", "-detailed-exitcode", "-lock=false"]
         if refresh_only:
             arguments.append("-refresh-only")
         async with self._reporter.reporting():
@@ -142,16 +150,9 @@ class StackRun:
             for name, text in self._context.secrets.items()
             if name.startswith(VARIABLE)
         }
-        lost = [name for name in self._plan.secret_names if name not in {*kept, *given}]
-        if lost:
-            raise Fatal(
-                "secret_variables_missing",
-                f"no value is known any more of: {', '.join(lost)}; give them again",
-                field_errors={f"secret_variables.{name}": "is missing" for name in lost},
-            )
-        secret = {
-            name: given[name] if name in given else kept[name] for name in self._plan.secret_names
-        }
+        known = {**kept, **given}
+        self._unknown = [name for name in self._plan.secret_names if name not in known]
+        secret = {name: known[name] for name in self._plan.secret_names if name in known}
         self._workspace.write(self._plan.tool, {**self._plan.variables, **secret})
         if changes:
             self._keeper.begin(state, secret)
@@ -171,7 +172,8 @@ class StackRun:
 
     async def _run(
         self, command: str, *arguments: str, timeout_seconds: float
-    ) -> tuple[int, Program]:
+    ) -> tuple[int, bytes]:
+        """Its exit code, and the end of what it wrote to its other output."""
         self._errors = []
         tool = self._plan.tool.program
         if tool is None:
@@ -183,7 +185,7 @@ class StackRun:
         program = Program(tool, self._workspace.module, self._environment, self._hear)
         try:
             code = await program.run(
-                command, "-json", "-input=false", *arguments, timeout_seconds=timeout_seconds
+                command, "-input=false", *arguments, timeout_seconds=timeout_seconds
             )
         except TimeoutError:
             message = f"{command} took more than {timeout_seconds:g} s"
@@ -191,8 +193,8 @@ class StackRun:
         except OSError as error:
             raise Fatal("program_missing", f"{tool} cannot be run: {error.strerror}") from error
         if code not in {0, 1, _DIFFERS} and program.complaint:
-            self._context.log(self._concealer.text(program.complaint.decode(errors="replace")))
-        return code, program
+            self._context.log(self._conceal(program.complaint.decode(errors="replace")))
+        return code, program.complaint
 
     def _hear(self, raw: bytes) -> None:
         line = read_line(raw)
@@ -210,7 +212,7 @@ class StackRun:
         self._reporter.changed()
 
     def _complain(self, diagnostic: Diagnostic) -> None:
-        text = failures.describe(diagnostic, self._concealer)
+        text = failures.describe(diagnostic, self._conceal)
         self._context.log(f"{diagnostic.severity}: {text}")
         if diagnostic.severity == "error" and len(self._errors) < _DIAGNOSTICS_MAX:
             self._errors.append(diagnostic)
@@ -225,21 +227,25 @@ class StackRun:
             )
 
     def _failure(self, code: int) -> Fatal | Retry:
-        text = failures.message_of(self._errors, self._concealer, self._said(code))
+        text = failures.message_of(self._errors, self._conceal, self._said(code))
         if code not in {1, _DIFFERS}:
             return Retry(code="program_crashed", message=text)
         if not self.table.is_applying:
-            fields = failures.field_errors_of(self._errors, self._concealer)
+            fields = failures.field_errors_of(self._errors, self._conceal)
             return Fatal("plan_failed", text, field_errors=fields, details=self._details())
         if self._context.attempt < APPLIES_MAX:
             return Retry(code="apply_failed", message=text)
         return Fatal("apply_failed", text, details=self._details())
 
+    def _conceal(self, text: str) -> str:
+        """The text without secrets, and without where on this machine it was made."""
+        return self._concealer.text(text).replace(f"{self._context.workdir}/", "")
+
     def _said(self, code: int) -> str:
         return f"the program ended with {code} and did not say why"
 
     def _details(self) -> dict[str, Any]:
-        return failures.details_of(self._errors, self._concealer)
+        return failures.details_of(self._errors, self._conceal)
 
     def _outputs(self) -> dict[str, Output]:
         """What may be shown of the outputs: neither what is sensitive nor what holds a secret."""

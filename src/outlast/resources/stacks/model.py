@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from outlast.operations import documents
+from outlast.operations import documents, ids
 from outlast.operations.errors import InvalidSpec, NotFound
 from outlast.operations.kind import CatalogWrite, Resource
 
@@ -155,9 +155,10 @@ class RemovedStack(msgspec.Struct, frozen=True, kw_only=True, tag="stack_removal
 
 def check_name(name: str) -> str:
     """The name, if a stack may bear it. Raises InvalidSpec."""
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or ids.decode_any(name) is not None:
         raise InvalidSpec(
-            "a name has 1 to 100 of A-Z a-z 0-9 _ . - and begins with a letter",
+            "a name has 1 to 100 of A-Z a-z 0-9 _ . -, begins with a letter, and does not look like"
+            " an id of ours",
             field_errors={"name": "is not a name"},
         )
     return name
