@@ -312,6 +312,32 @@ async def test_what_a_caller_writes_is_stored_with_the_operation_and_is_not_what
     assert await installation.store.catalog.find("default", "thing") == things
 
 
+async def test_prepare_is_shown_what_is_written_with_its_operation(installation):
+    seen = []
+
+    async def prepare(_spec, catalog):
+        thing = await catalog.get("thing", "T1")
+        seen.append(None if thing is None else (thing.document, thing.revision, thing.tenant))
+        return Prepared(plan=None)
+
+    installation.add(
+        Kind("look", spec=Any, result=Any, run=_shout, prepare=prepare, executor="inline")
+    )
+
+    async def look(**written):
+        write = CatalogWrite(type="thing", id="T1", **written)
+        await installation.submit("look", writes=[write])
+
+    await installation.submit("look")
+    await look(document=b"1")
+    await installation.submit("look")
+    await look(document=b"2")
+    await look(document=None)
+    await installation.submit("look")
+    stored = (b"1", 1, "default")
+    assert seen == [None, (b"1", 0, "default"), stored, (b"2", 0, "default"), None, None]
+
+
 async def test_what_prepare_writes_is_stored_with_the_operation_or_not_at_all(installation):
     async def prepare(_spec, _catalog):
         reserve = CatalogWrite(

@@ -44,8 +44,8 @@ class TenantCatalog:
     async def get(self, type: str, id_or_name: str) -> Resource | None:
         """See `operations.kind.Catalog`."""
         write = self._wished.get((type, id_or_name))
-        if write is not None and write.document is not None:
-            return _as_if_there(self._tenant, write, write.document)
+        if write is not None:
+            return _as_if_made(self._tenant, write)
         return await self._catalog.read(self._tenant, type, id_or_name)
 
     async def find(self, type: str, *, limit: int = 100, **fields: str) -> Sequence[Resource]:
@@ -55,13 +55,15 @@ class TenantCatalog:
         )
 
 
-def _as_if_there(tenant: str, write: CatalogWrite, document: bytes) -> Resource:
+def _as_if_made(tenant: str, write: CatalogWrite) -> Resource | None:
+    if write.document is None:
+        return None
     return Resource(
         tenant=tenant,
         type=write.type,
         id=write.id,
         name=write.name,
-        document=document,
+        document=write.document,
         revision=0,
         created_at=0,
         updated_at=0,

@@ -164,10 +164,11 @@ def test_another_provider_comes_from_a_file(tmp_path, pack):
         (json.dumps(AZURE | {"types": []}).encode(), "1 to 20000"),
         (json.dumps(AZURE | {"types": AZURE["types"] * 2}).encode(), "a name of its own"),
         (json.dumps(AZURE).encode().replace(b"max_pods", b"max_nods"), "max_nods"),
-        (gzip.compress(b"[]")[:-4], "cannot be read"),
-        (gzip.compress(bytes(17 * 1024**2)), "more than"),
+        (gzip.compress(b"[]", mtime=0)[:-4], "cannot be read"),
+        (gzip.compress(bytes(17 * 1024**2), mtime=0), "more than"),
         (None, "No such file"),
     ],
+    ids=["json", "none", "twice", "unknown", "cut", "large", "missing"],
 )
 def test_a_file_that_does_not_hold_types_is_told(tmp_path, content, reason):
     path = tmp_path / "azure.json"
