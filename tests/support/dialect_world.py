@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import chainloop_examples
+import datarobot_examples
 import gooddata_examples
 import httpx
 import lakesail_examples
@@ -25,25 +26,32 @@ from outlast.operations.errors import InvalidSpec, NotFound, ResourceExists
 from outlast.operations.failure import Failure
 from outlast.operations.kind import Kind
 from outlast.resources.configured import ConfiguredStore
+from outlast.resources.connections import Connections
+from outlast.resources.credentials import Credentials
 from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.parser import Parser
+from outlast.resources.files import Files
 from outlast.resources.keyring import make_key, read_keys
 from outlast.resources.objects import LocalObjects
 from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.services import Services
+from outlast.resources.vector_databases import VectorDatabases
 from outlast.settings import Limits, ObjectStoreSettings, Settings
 from outlast.store.port import Change, Claim
 from outlast.store.sqlite import SqliteStore
 from outlast.testing.clock import ManualClock
 
 EXAMPLES = (
-    lakesail_examples.EXAMPLES
+    datarobot_examples.EXAMPLES
+    | lakesail_examples.EXAMPLES
     | nebius_examples.EXAMPLES
     | gooddata_examples.EXAMPLES
     | {"evidence_evaluation": chainloop_examples.EXAMPLES["evidence_evaluation"]}
 )
-RESOURCES = lakesail_examples.RESOURCES | chainloop_examples.RESOURCES
+RESOURCES = (
+    datarobot_examples.RESOURCES | lakesail_examples.RESOURCES | chainloop_examples.RESOURCES
+)
 ADA = Principal(tenant="default", member="ada", role=Role.ADMIN)
 KEYRING = read_keys(make_key(), "a test")
 FAILURE = Failure(
@@ -66,6 +74,7 @@ class World:
         self.id = ""
         self.dataset_id = ""
         self.database_id = ""
+        self.vector_database_id = ""
 
     async def open(self):
         await self.store.open()
@@ -96,6 +105,10 @@ class World:
             settings=settings,
             datasets=self.datasets,
             uploads=uploads,
+            files=self._files(),
+            vector_databases=self._vector_databases(),
+            connections=Connections(self.engine, KEYRING),
+            credentials=Credentials(store, KEYRING),
             databases=Databases(store, LocalObjects(self.folder / "objects"), KEYRING),
             pipe_tables=PipeTables(store),
             services=Services(store.catalog, kinds, OwnPreparer()),
@@ -112,12 +125,14 @@ class World:
     async def ask(self, request):
         """Send a golden's request.
 
-        {id} in its path is the last operation, {dataset} and {database} are what was made last.
+        {id} in its path is the last operation, {dataset}, {database} and {vector_database} are what
+        was made last.
         """
         role = request["headers"].pop("role", "admin")
         if role in self.tokens:
             request["headers"]["Authorization"] = f"Bearer {self.tokens[role]}"
         made = {"id": self.id, "dataset": self.dataset_id, "database": self.database_id}
+        made["vector_database"] = self.vector_database_id
         for name, id in made.items():
             request["url"] = request["url"].replace(f"{{{name}}}", id)
         return await self.client.request(**request)
@@ -125,7 +140,8 @@ class World:
     async def prepare(self, given):
         """Make what is given, several things with commas, a second apart.
 
-        "KIND STATE", "KIND STATE as ID", "dataset", "database NAME", then "pipe_table NAME".
+        "KIND STATE", "KIND STATE as ID", "dataset", "database NAME", then "pipe_table NAME",
+        "vector_database NAME".
         """
         for words in filter(None, given.split(", ")):
             kind, _, state = words.partition(" ")
@@ -133,6 +149,8 @@ class World:
                 await self.make_dataset()
             elif kind == "database":
                 self.database_id = await keep_database(self.store, state)
+            elif kind == "vector_database":
+                self.vector_database_id = await datarobot_examples.keep(self.store, state)
             elif kind == "pipe_table":
                 await keep_pipe_table(self.store, self.database_id, state)
             else:
@@ -176,9 +194,11 @@ class World:
                 await self._apply(operation, transitions.succeed, token, result)
             case "failed":
                 await self._apply(operation, transitions.fail, token, FAILURE, None)
-            case "cancelled":
+            case "cancelled" | "gone":
                 await self.engine.cancel(ADA, operation.id)
                 await self._apply(operation, transitions.confirm_cancel, token)
+                if state == "gone":
+                    await self.engine.delete(ADA, operation.id)
 
     async def _apply(self, operation, decision, *arguments):
         decide = lambda stored, now: decision(stored, *arguments, now)  # noqa: E731
@@ -196,6 +216,17 @@ class World:
         parser = Parser(sandbox, objects, upload_bytes_max=100_000, **spool)
         datasets = Datasets(self.store, publisher, parser)
         return datasets, Uploads(self.store, objects, datasets, upload_bytes_max=100_000, **spool)
+
+    def _files(self):
+        objects, spool = LocalObjects(self.folder / "objects"), self.folder / "spool"
+        return Files(self.store, objects, spool=spool, upload_bytes_max=100_000)
+
+    def _vector_databases(self):
+        async def embed(principal, model, text): ...
+
+        objects, spool = LocalObjects(self.folder / "objects"), self.folder / "spool"
+        sandbox = OwnSandbox(self.folder / "calls")
+        return VectorDatabases(self.store, objects, sandbox, embed, spool=spool)
 
     def _kind(self, name):
         async def run(spec, context): ...

@@ -13,6 +13,7 @@ import msgspec
 import uvicorn
 from chatting import Chatting
 from installation import until
+from policy_process import PolicySandbox
 
 from outlast.engine import Engine, Hub, Principal, Role
 from outlast.engine.preparing import OwnPreparer
@@ -26,6 +27,7 @@ from outlast.operations.progress import Report, ResourceProgress
 from outlast.operations.service import Service
 from outlast.resources.configured import ConfiguredStore
 from outlast.resources.connections import Connections
+from outlast.resources.credentials import Credentials
 from outlast.resources.databases.library import Databases
 from outlast.resources.datasets import Datasets, Publisher, Uploads
 from outlast.resources.datasets.parser import Parser
@@ -36,6 +38,7 @@ from outlast.resources.keyring import make_key, read_keys
 from outlast.resources.models import Models
 from outlast.resources.objects import LocalObjects
 from outlast.resources.pipe_tables.library import PipeTables
+from outlast.resources.policies.library import Policies
 from outlast.resources.playgrounds import Playgrounds
 from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
@@ -126,6 +129,7 @@ class Serving:
         self.is_ready = True
         self.texts = {}
         self._modules = modules or {}
+        self._policy_sandbox = PolicySandbox()
         self._folder = folder
         self._clients = []
         self._body_seconds = body_seconds
@@ -156,6 +160,7 @@ class Serving:
         )
         datasets = self._datasets()
         self.databases = self._databases()
+        keyring = read_keys(make_key(), "a test")
         self.app = Site(
             Parts(
                 engine=self.engine,
@@ -169,10 +174,12 @@ class Serving:
                 pipe_tables=PipeTables(self.engine.store),
                 vector_databases=self._vector_databases(),
                 stacks=self._stacks(),
-                connections=Connections(self.engine, read_keys(make_key(), "a test")),
+                connections=Connections(self.engine, keyring),
+                credentials=Credentials(self.engine.store, keyring),
                 playgrounds=Playgrounds(self.engine.store),
                 evaluations=Evaluations(self.engine.store),
                 evidences=self._evidences(),
+                policies=Policies(self.engine.store, self._policy_sandbox),
                 services=Services(self.engine.store.catalog, self._kinds, OwnPreparer()),
                 relay=self.chatting.relay,
                 chat_log=self.chatting.log,
@@ -187,6 +194,7 @@ class Serving:
         for client in self._clients:
             await client.aclose()
         self.hub.close()
+        self._policy_sandbox.close()
         await self.chatting.close()
         await self.store.close()
 

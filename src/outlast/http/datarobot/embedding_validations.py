@@ -231,8 +231,11 @@ class ValidationRoutes:
 
     async def _found(self, call: Call) -> Connection:
         id = read_id(call.params["validationId"], "validationId")
-        found = await self._connections.get(call.principal, id)
-        if found.provider != PROVIDER:
+        try:
+            found = await self._connections.get(call.principal, id)
+        except NotFound:
+            found = None
+        if found is None or found.provider != PROVIDER:
             raise NotFound(f"there is no validation {id!r}")
         return found
 
