@@ -256,7 +256,7 @@ class Workshop(Provider):
 
 def wait(seconds):
     """Raises Refused where Terraform tells the provider to stop meanwhile."""
-    if STOPPING.wait(seconds or 0):
+    if STOPPING.wait(float(seconds or 0)):  # what no float holds exactly comes as a text
         raise Refused("interrupted")
 
 
