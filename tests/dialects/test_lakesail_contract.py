@@ -195,6 +195,24 @@ def test_a_failure_says_all_that_is_known():
     assert failed()["details"] == {"retryable": False, "requestId": "r-1"}
 
 
+@pytest.mark.parametrize(
+    ("word", "path", "shown"),
+    [
+        ("stack", "variables.cidr", "variables.cidr"),
+        ("network", "variables.cidr", "config.cidr"),
+        ("cluster", "variables.network_id", "networkId"),
+        ("network", "variables.region", "region"),
+        ("network", "secret_variables.key", "secretVariables.key"),
+        ("cluster", "connection", "connectionId"),
+    ],
+)
+def test_a_failed_deployment_names_the_fields_of_its_request(word, path, shown):
+    failure = Failure(code="plan_failed", message="m", fault="user", field_errors={path: "why"})
+    fields = {"resource_type": word, "resource_id": STACK, "failure": failure}
+    error = rendered(State.FAILED, "deploy", **fields)["error"]
+    assert error["details"]["fieldErrors"] == {shown: "why"}
+
+
 def test_what_was_cancelled_says_so_also_to_who_reads_only_errors():
     shown = rendered(State.CANCELLED, request_id=None)
     assert shown["status"] == "cancelled"

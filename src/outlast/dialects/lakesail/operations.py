@@ -14,6 +14,7 @@ from outlast.dialects.lakesail.errors import Error, ErrorDetails
 from outlast.dialects.lakesail.ids import ResourceId, show_id, show_name
 from outlast.dialects.lakesail.instance_types import KIND as DISCOVERY
 from outlast.dialects.lakesail.instance_types import discovery_on_wire
+from outlast.dialects.lakesail.names import deployment_path
 from outlast.dialects.lakesail.words import (
     STATUSES,
     ErrorType,
@@ -26,6 +27,9 @@ from outlast.operations.instants import show_instant
 from outlast.operations.model import Operation
 from outlast.operations.progress import Progress, ResourceStatus, Summary
 from outlast.operations.states import State
+
+DEPLOY: Final = "deploy"
+"""The kind that makes and changes stacks."""
 
 CANCELLED: Final = "cancelled"
 """The code of the error of what was cancelled."""
@@ -119,7 +123,7 @@ def _instant(at: int | None) -> str | UnsetType:
 
 def _is_first(operation: Operation) -> bool:
     """Whether it makes what it works on: then its spec says what of."""
-    if operation.kind != "deploy" or not operation.spec:
+    if operation.kind != DEPLOY or not operation.spec:
         return False
     return msgspec.json.decode(operation.spec, type=_Deployment).module is not None
 
@@ -153,11 +157,19 @@ def _error(operation: Operation) -> Error | UnsetType:
         details=ErrorDetails(
             retryable=failure.retryable,
             retry_after=UNSET if after is None else math.ceil(after),
-            field_errors=failure.field_errors or UNSET,
+            field_errors=_fields(operation, failure) or UNSET,
             request_id=request_id,
             caused_by=UNSET if failure.cause is None else _cause(failure.cause),
         ),
     )
+
+
+def _fields(operation: Operation, failure: Failure) -> dict[str, str]:
+    """What is wrong with which field, as requests name it."""
+    if operation.kind != DEPLOY:
+        return dict(failure.field_errors)
+    word = operation.resource_type or "stack"
+    return {deployment_path(path, word): why for path, why in failure.field_errors.items()}
 
 
 def _cause(failure: Failure) -> str:

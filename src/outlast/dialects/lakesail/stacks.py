@@ -9,7 +9,6 @@ from msgspec import UNSET, UnsetType
 
 from outlast.dialects.lakesail.connections import Connection
 from outlast.dialects.lakesail.ids import ResourceId
-from outlast.dialects.lakesail.names import renamed
 from outlast.dialects.lakesail.operations import Included, Instant, LakeSailOperation
 
 STATUSES: Final[Mapping[str, str]] = MappingProxyType(
@@ -168,17 +167,3 @@ class MyClusters(msgspec.Struct, frozen=True, kw_only=True):
 def show_output(value: Any) -> str:
     """An output as the text that the wire has room for: texts as they are, else as JSON."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def wire_path(path: str, placed: Mapping[str, str]) -> str:
-    """What a field of a spec is called in a request.
-
-    `placed` says where variables are that have a place of their own, and what the others are in.
-    """
-    field, _, rest = path.partition(".")
-    if field == "variables" and rest in placed:
-        return placed[rest]
-    return renamed(path, _NAMES | {"variables": placed.get("variables", "variables")})
-
-
-_NAMES: Final = {"connection": "connectionId"}

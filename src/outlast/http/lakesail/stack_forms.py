@@ -1,9 +1,10 @@
 """What stacks of each word look like on the wire: stacks themselves, networks and clusters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from outlast.dialects.lakesail.names import deployment_path
 from outlast.dialects.lakesail.stacks import (
     Cluster,
     ClusterList,
@@ -15,12 +16,11 @@ from outlast.dialects.lakesail.stacks import (
     StackList,
     UpdateNetworkRequest,
     UpdateStackRequest,
-    wire_path,
 )
 from outlast.dialects.lakesail.stacks import Stack as ShownStack
 from outlast.http.lakesail.answering import BASE
 from outlast.http.lakesail.including import NamedOperations
-from outlast.http.lakesail.stack_views import PLACES, show_cluster, show_network, show_stack
+from outlast.http.lakesail.stack_views import show_cluster, show_network, show_stack
 from outlast.resources.stacks import Stack, Word
 
 
@@ -34,7 +34,6 @@ class Form:
     shown: type[ShownStack | Network | Cluster]
     listed: type[StackList | NetworkList | ClusterList]
     show: Callable[[Stack, NamedOperations], ShownStack | Network | Cluster]
-    places: Mapping[str, str]
 
     @property
     def path(self) -> str:
@@ -43,7 +42,7 @@ class Form:
 
     def wire_path(self, path: str) -> str:
         """What a field of a spec is called in a request."""
-        return wire_path(path, self.places)
+        return deployment_path(path, self.word)
 
 
 STACKS: Final = Form(
@@ -53,7 +52,6 @@ STACKS: Final = Form(
     shown=ShownStack,
     listed=StackList,
     show=show_stack,
-    places={},
 )
 NETWORKS: Final = Form(
     word="network",
@@ -62,7 +60,6 @@ NETWORKS: Final = Form(
     shown=Network,
     listed=NetworkList,
     show=show_network,
-    places=PLACES,
 )
 CLUSTERS: Final = Form(
     word="cluster",
@@ -71,5 +68,4 @@ CLUSTERS: Final = Form(
     shown=Cluster,
     listed=ClusterList,
     show=show_cluster,
-    places=PLACES,
 )

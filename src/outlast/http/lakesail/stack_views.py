@@ -1,12 +1,12 @@
 """Stacks, networks and clusters as the wire has them."""
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
 from outlast.dialects.lakesail.ids import show_id, show_name
+from outlast.dialects.lakesail.names import NETWORK, PLACED, REGION
 from outlast.dialects.lakesail.stacks import (
     STATUSES,
     Cluster,
@@ -19,26 +19,8 @@ from outlast.http.lakesail.including import NamedOperations
 from outlast.operations.instants import show_instant
 from outlast.resources.stacks import Stack
 
-NAME: Final = "name"
-REGION: Final = "region"
-NETWORK: Final = "network_id"
-NETWORK_OUTPUTS: Final = "network_outputs"
-"""Variables of modules that networks and clusters are made of, which have places of their own."""
-
-_PLACED: Final = frozenset({NAME, REGION, NETWORK, NETWORK_OUTPUTS})
 _PROVIDER_IDS: Final = ("provider_network_id", "network_id", "vpc_id", "id")
 """Outputs that may say what the provider calls a network, the surest first."""
-
-PLACES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "variables": "config",
-        NAME: "name",
-        REGION: "region",
-        NETWORK: "networkId",
-        NETWORK_OUTPUTS: "networkId",
-    }
-)
-"""Where requests for networks and clusters have what variables are made of."""
 
 
 def show_stack(stack: Stack, named: NamedOperations) -> ShownStack:
@@ -106,7 +88,7 @@ def _values(stack: Stack) -> Mapping[str, Any]:
 
 
 def _config(stack: Stack) -> Mapping[str, Any]:
-    return {name: value for name, value in stack.variables.items() if name not in _PLACED}
+    return {name: value for name, value in stack.variables.items() if name not in PLACED}
 
 
 def _text(values: Mapping[str, Any], names: Sequence[str]) -> str | UnsetType:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
+from outlast.dialects.lakesail.names import NAME, NETWORK, NETWORK_OUTPUTS, REGION
 from outlast.dialects.lakesail.operations import LakeSailOperation, operation_on_wire
 from outlast.dialects.lakesail.stacks import (
     Change,
@@ -18,13 +19,7 @@ from outlast.engine.access import Principal, Verb
 from outlast.http.lakesail.answering import ANSWER_MEDIA, WINDOW, Window, answered
 from outlast.http.lakesail.including import NamedOperations
 from outlast.http.lakesail.stack_forms import Form
-from outlast.http.lakesail.stack_views import (
-    NAME,
-    NETWORK,
-    NETWORK_OUTPUTS,
-    REGION,
-    known_outputs,
-)
+from outlast.http.lakesail.stack_views import known_outputs
 from outlast.http.parsing import parse_traceparent, read_empty, read_json
 from outlast.http.parts import Parts
 from outlast.http.renaming import renaming
