@@ -38,8 +38,8 @@ from outlast.resources.keyring import make_key, read_keys
 from outlast.resources.models import Models
 from outlast.resources.objects import LocalObjects
 from outlast.resources.pipe_tables.library import PipeTables
-from outlast.resources.policies.library import Policies
 from outlast.resources.playgrounds import Playgrounds
+from outlast.resources.policies.library import Policies
 from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
 from outlast.resources.stacks import Stacks
@@ -129,7 +129,6 @@ class Serving:
         self.is_ready = True
         self.texts = {}
         self._modules = modules or {}
-        self._policy_sandbox = PolicySandbox()
         self._folder = folder
         self._clients = []
         self._body_seconds = body_seconds
@@ -179,7 +178,7 @@ class Serving:
                 playgrounds=Playgrounds(self.engine.store),
                 evaluations=Evaluations(self.engine.store),
                 evidences=self._evidences(),
-                policies=Policies(self.engine.store, self._policy_sandbox),
+                policies=Policies(self.engine.store, PolicySandbox()),
                 services=Services(self.engine.store.catalog, self._kinds, OwnPreparer()),
                 relay=self.chatting.relay,
                 chat_log=self.chatting.log,
@@ -194,7 +193,6 @@ class Serving:
         for client in self._clients:
             await client.aclose()
         self.hub.close()
-        self._policy_sandbox.close()
         await self.chatting.close()
         await self.store.close()
 
