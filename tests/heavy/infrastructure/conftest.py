@@ -21,6 +21,13 @@ environment = ["WORKSHOP_COLOUR"]
 path = "{network}"
 word = "network"
 
+[modules.cluster]
+path = "{cluster}"
+word = "cluster"
+
+[connections]
+folders = ["{folders}"]
+
 [recovery]
 lease_seconds = 6
 renew_seconds = 1
@@ -28,13 +35,15 @@ renew_seconds = 1
 
 
 @pytest.fixture(scope="session")
-def installation(serve):
+def installation(serve, tmp_path_factory):
     tools = terraform_tools()
     settings = SETTINGS.format(
         program=tools.program,
         mirror=tools.mirror,
         workshop=HERE / "module",
         network=MODULES / "network",
+        cluster=MODULES / "cluster",
+        folders=tmp_path_factory.getbasetemp(),
     )
     return serve(settings, environment={"WORKSHOP_COLOUR": "of-the-workers-environment"})
 
