@@ -97,7 +97,8 @@ def test_no_more_than_a_hundred_problems_are_told():
         (b"[" * 100_000, "line 1, column 201: nested deeper than 200 levels"),
         (b'{"a":' * 201 + b"1" + b"}" * 201, "column 1001: nested deeper than 200 levels"),
         (b"<a>" * 201, "column 601: nested deeper than 200 levels"),
-        (b"a: " + b"[" * 201 + b"]" * 201, "nested deeper than 200 levels"),
+        (b"a: " + b"[" * 201 + b"]" * 201, "column 203: nested deeper than 200 levels"),
+        (b"- " * 100_000, "column 401: nested deeper than 200 levels"),
     ],
 )
 def test_what_cannot_be_read_says_why_and_where(content, message):
@@ -112,7 +113,7 @@ def test_entities_are_never_expanded():
 def test_aliases_cannot_grow_without_bound():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    assert "values with its aliases" in refusal("\n".join(lines).encode())
+    assert "values, with its aliases" in refusal("\n".join(lines).encode())
     assert "nested deeper" in refusal(b"a: &a [*a]")
     assert recognise(b"a: &a [1]\nb: *a").document == {"a": [1], "b": [1]}
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from outlast.resources.evidence.model import EvidenceType
 from outlast.resources.evidence.recognition import spdx_inventory
-from outlast.resources.evidence.recognition.licenses import combine, is_told
+from outlast.resources.evidence.recognition.licenses import Choosing, is_told
 from outlast.resources.evidence.recognition.severities import (
     severity_of_score,
     worst,
@@ -47,7 +47,11 @@ def take_inventory(type_: EvidenceType, version: str | None, document: Any) -> d
         "openvex": lambda: {"vulnerabilities": list(_statements(document))},
         "csaf": lambda: {"vulnerabilities": list(_advisories(document))},
     }
-    return take[type_]() if type_ in take else {}
+    found = take[type_]() if type_ in take else {}
+    choosing = Choosing()
+    for component in found.get("components", ()):
+        component["license_choices"] = choosing.combine(component["licenses"])
+    return found
 
 
 def _components(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -75,7 +79,6 @@ def _component(
         or None,
         "hashes": [text(one.get("alg")) for _, one in lists_of(component, "hashes")],
         "licenses": expressions,
-        "license_choices": combine(expressions),
         "is_subject": is_subject,
         "path": path,
     }

@@ -16,6 +16,7 @@ from outlast.resources.evidence.recognition.found import (
 _TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],]|[^\s{}\[\],:"]+')
 _HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _INTEGER_CHARS_MAX: Final = 18
+_LONG_INTEGER: Final = re.compile(rf"[0-9]{{{_INTEGER_CHARS_MAX}}}")
 
 
 class _RepeatedKeyError(ValueError):
@@ -30,7 +31,8 @@ def read_json(text: str) -> Read:
             object_pairs_hook=_unique,
             parse_constant=_no_number,
             parse_float=_float,
-            parse_int=_integer,
+            # Only where it matters: most documents have many numbers, and none that is long.
+            parse_int=_integer if _LONG_INTEGER.search(text) else None,
         )
     except json.JSONDecodeError as error:
         where = Location(line=error.lineno, column=error.colno)
@@ -145,6 +147,8 @@ def _second(text: str) -> Location | None:
 
 def _locate(text: str, paths: Collection[str]) -> Mapping[str, Location]:
     wanted, found = set(paths), dict[str, int]()
+    if not wanted:
+        return {}
     for path, offset, is_key in _walk(text):
         if not is_key and path in wanted and path not in found:
             found[path] = offset
@@ -172,6 +176,11 @@ class _Lines:
         return Location(line=self._line, column=offset - self._text.rfind("\n", 0, offset))
 
 
+def _key(token: str) -> str:
+    key: str = json.loads(token) if "\\" in token else token[1:-1]
+    return key
+
+
 def _walk(text: str) -> Iterator[tuple[str, int, bool]]:
     """Every key and value of valid JSON: its pointer, its offset, whether it is a key."""
     prefixes, counts = list[str](), list[int | None]()  # a count is None in an object
@@ -189,7 +198,7 @@ def _walk(text: str) -> Iterator[tuple[str, int, bool]]:
             counts.pop()
             awaits_key = False
         elif awaits_key:
-            path = f"{prefixes[-1]}/{escape(json.loads(token.group(), strict=False))}"
+            path = f"{prefixes[-1]}/{escape(_key(token.group()))}"
             yield path, offset, True
             awaits_key = False
         else:

@@ -29,8 +29,21 @@ def choices_of(expression: str) -> list[list[str]]:
         return [[expression]]
 
 
-def combine(expressions: list[str]) -> list[list[str]]:
-    """The choices where all of some expressions hold."""
+class Choosing:
+    """Tells of the licenses of many components, of which most have the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], list[list[str]]] = {}
+
+    def combine(self, expressions: list[str]) -> list[list[str]]:
+        """The choices where all of some expressions hold."""
+        key = tuple(expressions)
+        if key not in self._known:
+            self._known[key] = _combine(expressions)
+        return self._known[key]
+
+
+def _combine(expressions: list[str]) -> list[list[str]]:
     found: list[list[str]] = [[]]
     for expression in expressions:
         choices = choices_of(expression)

@@ -1,9 +1,9 @@
 """The packages of SPDX as components, those of version 2 and those of version 3."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from outlast.resources.evidence.recognition.licenses import combine, is_told
+from outlast.resources.evidence.recognition.licenses import is_told
 from outlast.resources.evidence.recognition.values import lists_of, text
 
 _NOTHING: Final = frozenset({"", "NONE", "NOASSERTION"})
@@ -49,7 +49,6 @@ def _package(package: Mapping[str, Any], path: str, *, is_subject: bool) -> dict
         "supplier": _told(package.get("supplier")) or _told(package.get("originator")),
         "hashes": [text(one.get("algorithm")) for _, one in lists_of(package, "checksums")],
         "licenses": expressions,
-        "license_choices": combine(expressions),
         "is_subject": is_subject,
         "path": path,
     }
@@ -63,6 +62,7 @@ def _told(value: Any) -> str | None:
 def _elements(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     graph = list(lists_of(document, "@graph"))
     by_id = {_id(one): one for _, one in graph}
+    relations = _relations([one for _, one in graph])
     roots = {
         root
         for _, one in graph
@@ -71,7 +71,7 @@ def _elements(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     }
     for index, one in graph:
         if text(one.get("type")) == "software_Package":
-            expressions = _licenses(_id(one), graph, by_id)
+            expressions = _licenses(_id(one), relations, by_id)
             yield {
                 "name": text(one.get("name")),
                 "group": None,
@@ -83,7 +83,6 @@ def _elements(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     text(hash_.get("algorithm")) for _, hash_ in lists_of(one, "verifiedUsing")
                 ],
                 "licenses": expressions,
-                "license_choices": combine(expressions),
                 "is_subject": _id(one) in roots,
                 "path": f"/@graph/{index}",
             }
@@ -111,17 +110,27 @@ def _supplier(element: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]]
     return None
 
 
+def _relations(graph: Sequence[Mapping[str, Any]]) -> Mapping[tuple[str, str], list[str]]:
+    """What each element has by a relation that is about licenses."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in graph:
+        relation = text(one.get("relationshipType"))
+        if relation in _LICENSE_RELATIONS:
+            found.setdefault((text(one.get("from")), relation), []).extend(_texts(one.get("to")))
+    return found
+
+
 def _licenses(
-    id: str, graph: list[tuple[int, Mapping[str, Any]]], by_id: Mapping[str, Mapping[str, Any]]
+    id: str,
+    relations: Mapping[tuple[str, str], list[str]],
+    by_id: Mapping[str, Mapping[str, Any]],
 ) -> list[str]:
     for relation in _LICENSE_RELATIONS:
-        for _, one in graph:
-            if text(one.get("relationshipType")) == relation and text(one.get("from")) == id:
-                found = [
-                    text(by_id.get(to, {}).get("simplelicensing_licenseExpression"))
-                    for to in _texts(one.get("to"))
-                ]
-                told = [expression for expression in found if is_told(expression)]
-                if told:
-                    return told
+        found = [
+            text(by_id.get(to, {}).get("simplelicensing_licenseExpression"))
+            for to in relations.get((id, relation), ())
+        ]
+        told = [expression for expression in found if is_told(expression)]
+        if told:
+            return told
     return []

@@ -9,7 +9,7 @@ from xml.parsers import expat
 from outlast.resources.evidence.recognition.found import DEPTH_MAX, BadEvidence, Location
 from outlast.resources.evidence.recognition.json_text import too_deep
 
-_ELEMENTS_MAX: Final = 2_000_000
+_ELEMENTS_MAX: Final = 500_000
 
 
 @dataclass

@@ -15,7 +15,7 @@ from outlast.resources.evidence.recognition.found import (
 )
 from outlast.resources.evidence.recognition.json_text import escape, location_of, too_deep
 
-_VALUES_MAX: Final = 1_000_000
+_VALUES_MAX: Final = 500_000
 _TAG: Final = "tag:yaml.org,2002:"
 _WORDS: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -27,6 +27,7 @@ def read_yaml(text: str) -> Read:
         raise BadEvidence(message, location_of(text, found.start()))
     builder = _Builder()
     try:
+        _check_events(text)
         nodes = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
         documents = [builder.build(node, "") for node in nodes]
     except yaml.MarkedYAMLError as error:
@@ -41,6 +42,25 @@ def read_yaml(text: str) -> Read:
         return Read(document=documents[0], locate_all=_Places(nodes[0]).locate_all, is_yaml=True)
     # Of several documents, each is an element of a list.
     return Read(document=documents, is_yaml=True)
+
+
+def _check_events(text: str) -> None:
+    """Refuse what is too deep or too much before anything is made of it."""
+    depth = values = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        values += isinstance(event, yaml.NodeEvent)
+        if depth > DEPTH_MAX:
+            raise too_deep(_location(event.start_mark))
+        if values > _VALUES_MAX:
+            raise _too_many(_location(event.start_mark))
+
+
+def _too_many(where: Location) -> BadEvidence:
+    return BadEvidence(f"it has more than {_VALUES_MAX} values, with its aliases", where)
 
 
 def _location(mark: Any) -> Location:
@@ -58,7 +78,7 @@ class _Builder:
         # A long text counts for more: whoever writes it out writes it for each alias.
         self._left -= 1 + (len(node.value) if isinstance(node, yaml.ScalarNode) else 0) // 16
         if self._left < 0:
-            raise BadEvidence(f"it has more than {_VALUES_MAX} values with its aliases", where)
+            raise _too_many(where)
         # A value that contains itself ends here too.
         if depth > DEPTH_MAX:
             raise too_deep(where)
