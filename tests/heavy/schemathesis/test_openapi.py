@@ -22,12 +22,26 @@ CHECKS = (
 EXAMPLES_MAX = 20
 OWN_TOKEN = "/v1/tokens/"
 SHORT_WAITS = "[limits]\nwait_seconds = 0.2\n[recovery]\ndrain_seconds = 1\n"
+MODULES = Path(__file__).parents[2] / "support" / "terraform_provider" / "modules"
+BOUND = f"""
+[infrastructure]
+program = "/bin/true"
+[modules.network]
+path = "{MODULES / "network"}"
+word = "network"
+[modules.cluster]
+path = "{MODULES / "cluster"}"
+word = "cluster"
+[modules.stack]
+path = "{MODULES / "network"}"
+"""
+"""A module for each word: where there is none, a 501 is right, and would be found fault with."""
 
 
 @pytest.fixture(scope="module")
 def server(serve):
     """A server with something to find: each list has an entry."""
-    made = serve(SHORT_WAITS)
+    made = serve(SHORT_WAITS + BOUND)
     with made.http("/gooddata/api/v1/ailake") as http:
         body = {"name": "sales", "storageIds": []}
         http.post("/database/instances", json=body).raise_for_status()
@@ -75,6 +89,7 @@ def hold(server, path, folder, *options):
         "/openapi.json",
         "/chainloop/openapi.json",
         "/gooddata/openapi.json",
+        "/lakesail/openapi.json",
         "/nebius/openapi.json",
     ],
 )
