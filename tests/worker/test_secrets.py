@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from outlast.operations.concealing import Concealer
 from outlast.operations.errors import Fatal, SecretMissing, Unavailable
 from outlast.operations.failure import Failure
 from outlast.operations.kind import Kind, Prepared
 from outlast.operations.retry import RetryPolicy
 from outlast.operations.states import State
-from outlast.operations.concealing import Concealer
 
 TEXT = "hunter22-correct-horse"
 

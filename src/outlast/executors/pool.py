@@ -69,7 +69,7 @@ class WarmPool:
         """Make children ready of a blueprint that was just asked for."""
         if not self._is_open or not self._warm:
             return
-        shelf = self._shelves[blueprint] = self._shelves.pop(blueprint, None) or _Shelf()
+        shelf = self._shelves[blueprint] = self._shelves.pop(blueprint, _Shelf())
         while len(shelf.waiting) < self._warm:
             warming = _Warming()
             warming.task = asyncio.create_task(self._start(blueprint, warming))

@@ -9,13 +9,13 @@ from typing import Any, Final, TypeVar
 
 from outlast.engine.preparing import TenantCatalog, prepare_operation
 from outlast.executors.port import Assignment, Failed, Outcome, Running, Stopped, StopReason
+from outlast.operations.concealing import Concealer
 from outlast.operations.errors import OutlastError, Unavailable
 from outlast.operations.failure import platform_failure
 from outlast.operations.kind import Prepared
 from outlast.operations.model import SECOND, Operation
 from outlast.operations.progress import Report
 from outlast.store.port import Renewal
-from outlast.operations.concealing import Concealer
 from outlast.worker.equipment import Equipment
 from outlast.worker.settling import Settlement, refusal
 from outlast.worker.sink import AttemptSink

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from outlast.operations import documents, transitions
+from outlast.operations.concealing import Concealer
 from outlast.operations.errors import LeaseLost, NotFound, OutlastError, Unavailable
 from outlast.operations.model import Operation, Transition
 from outlast.operations.progress import Report
 from outlast.settings import Limits
 from outlast.store.port import Change, Held, OperationStore
-from outlast.operations.concealing import Concealer
 
 FLUSH_SECONDS: Final = 0.5
 """Reports and log lines wait this long for company: at most two writes a second."""
