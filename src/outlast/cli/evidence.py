@@ -158,7 +158,7 @@ def _format(found: Evidence) -> str:
 def _tell_problems(session: Session, found: Evidence) -> None:
     if not found.problems_total:
         return
-    session.screen.line(f"Its format does not allow {found.problems_total} things in it:")
+    session.screen.line(f"Problems with its format: {found.problems_total}")
     for one in found.problems:
         where = f"line {one.line}, column {one.column}: " if one.line is not None else ""
         session.screen.line(f"  {where}{one.message}")
