@@ -4,12 +4,15 @@ Their engine dies in a process that has pyarrow or DuckDB loaded, as that of the
 """
 
 import asyncio
+import atexit
+import functools
 import importlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,8 +24,13 @@ class PolicyProcess:
 
     def __init__(self):
         self._process = None
+        self._turn = threading.Lock()
 
     def call(self, target, arguments):
+        with self._turn:
+            return self._call(target, arguments)
+
+    def _call(self, target, arguments):
         if self._process is None:
             path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
             self._process = subprocess.Popen(
@@ -58,16 +66,17 @@ class PolicyProcess:
 class PolicySandbox:
     """Calls functions of a policy process: what locks them in is tested elsewhere."""
 
-    def __init__(self):
-        self._process = PolicyProcess()
-
     @asynccontextmanager
     async def __call__(self, target, arguments, **options):
         _ = options
-        yield _Called(await asyncio.to_thread(self._process.call, target, arguments))
+        yield _Called(await asyncio.to_thread(_shared_process().call, target, arguments))
 
-    def close(self):
-        self._process.close()
+
+@functools.cache
+def _shared_process():
+    process = PolicyProcess()
+    atexit.register(process.close)
+    return process
 
 
 class _Called:

@@ -70,18 +70,11 @@ WRONG = PolicyDocument(
 )
 
 
-@pytest.fixture(scope="module")
-def policy_sandbox():
-    sandbox = PolicySandbox()
-    yield sandbox
-    sandbox.close()
-
-
 @pytest.fixture
-async def lake(tmp_path, policy_sandbox):
+async def lake(tmp_path):
     async with a_lake(tmp_path) as made:
         made.evidences = made.foundation.evidences(OwnSandbox(tmp_path / "calls"))
-        made.policies = Policies(made.store, policy_sandbox)
+        made.policies = Policies(made.store, PolicySandbox())
         yield made
 
 

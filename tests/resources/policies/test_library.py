@@ -24,16 +24,9 @@ VIEWER = principal("vic", Role.VIEWER)
 AWAY = principal("ann", tenant="away")
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    sandbox = PolicySandbox()
-    yield sandbox
-    sandbox.close()
-
-
 @pytest.fixture
-def policies(store, sandbox):
-    return Policies(ConfiguredStore(store, Settings()), sandbox)
+def policies(store):
+    return Policies(ConfiguredStore(store, Settings()), PolicySandbox())
 
 
 def mine(check="input.n > 1", **fields):
