@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 from databases_for_tests import keep_database
 from serving import HOME, problem_of
@@ -9,12 +10,15 @@ from serving import HOME, problem_of
 from outlast.engine.access import ALLOWED, Role, Verb
 from outlast.operations.kind import CatalogWrite
 from outlast.resources.connections.model import CONNECTION
+from outlast.resources.policies.format import PolicyDocument
+from outlast.resources.policies.model import PolicyVersion, write_policy
 from outlast.resources.stacks.model import STACK
 from outlast.resources.vector_databases.model import VECTOR_DATABASE
 
 JSONL = {"Content-Type": "application/x-ndjson"}
 OCTETS = {"Content-Type": "application/octet-stream"}
 EVERY_HOUR = {"kind": "add", "spec": {"a": 1}, "every_seconds": 3600}
+POLICY = {"name": "theirs", "language": "cel", "rules": [{"check": "true"}]}
 OPEN = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
 OF_ONE = [
     ("GET", "/v1/operations/{operation}", {}),
@@ -38,6 +42,9 @@ OF_ONE = [
     ("GET", "/v1/evidence/{evidence}", {}),
     ("GET", "/v1/evidence/{evidence}/content", {}),
     ("DELETE", "/v1/evidence/{evidence}", {}),
+    ("GET", "/v1/policies/{policy}", {}),
+    ("GET", "/v1/policies/{policy}/versions", {}),
+    ("DELETE", "/v1/policies/{policy}", {}),
     ("GET", "/v1/databases/{database}", {}),
     ("GET", "/v1/databases/{database}/file", {}),
     ("GET", "/v1/databases/{database}/credentials", {}),
@@ -82,6 +89,9 @@ OF_MANY = [
     ("POST", "/v1/files?name=fresh&purpose=batch", {"content": b"{}", "headers": OCTETS}),
     ("GET", "/v1/evidence", {}),
     ("POST", "/v1/evidence", {"content": b"{}", "headers": OCTETS}),
+    ("GET", "/v1/policies", {}),
+    ("PUT", "/v1/policies/fresh", {"json": {**POLICY, "name": "fresh"}}),
+    ("POST", "/v1/policies:test", {"json": POLICY}),
     ("GET", "/v1/databases", {}),
     ("GET", "/v1/vector-databases", {}),
     ("GET", "/v1/services", {}),
@@ -106,6 +116,7 @@ OF_MANY = [
 
 SHOWN = {
     "/v1/kinds/add": "/v1/kinds/{name}",
+    "/v1/policies/fresh": "/v1/policies/{policy}",
     "/calculator": "/{service}",
     "/data-sources/d": "/data-sources/{data_source}",
     "/pipe-tables/t": "/pipe-tables/{table}",
@@ -118,7 +129,7 @@ SHOWN = {
 """How the table of routes writes what the requests name."""
 
 NAMES = ["operation", "dataset", "version", "file", "token"]
-NAMES += ["database", "vector_database", "schedule", "evidence", "stack", "connection"]
+NAMES += ["database", "vector_database", "schedule", "evidence", "stack", "connection", "policy"]
 
 
 @pytest.fixture
@@ -154,7 +165,11 @@ async def things(serving):
         document=b'{"provider":"local","settings":{"folder":"/srv"}}',
         fields={"operation_id": "made"},
     )
-    await serving.store.catalog.write(serving.away.id, [vectors, stack, connection])
+    written = PolicyVersion(
+        document=msgspec.convert(POLICY, PolicyDocument), version=1, digest="d", created_by="admin"
+    )
+    policy = write_policy(("06EV0000000000000P00", "06EV0000000000000P01"), written, None)
+    await serving.store.catalog.write(serving.away.id, [vectors, stack, connection, *policy])
     return {
         "database": database,
         "vector_database": vectors.id,
@@ -166,6 +181,7 @@ async def things(serving):
         "version": answer.json()["version"],
         "file": file["id"],
         "evidence": evidence["id"],
+        "policy": "theirs",
         "token": token["id"],
     }
 
