@@ -21,7 +21,7 @@ async def test_a_policy_is_written_read_and_deleted(client):
     answer = await client.put("/v1/policies/names", json=POLICY)
     assert (answer.status_code, answer.headers["location"]) == (201, "/v1/policies/names@1")
     made = answer.json()
-    assert (made["version"], made["is_builtin"], made["created_by"]) == (1, False, "admin")
+    assert (made["version"], made["is_builtin"], made["created_by"]) == (1, False, "admin-1")
     assert made["document"]["source"] == NAMES
     answer = await client.put("/v1/policies/names", json=POLICY)
     assert (answer.status_code, answer.json()) == (200, made)
