@@ -12,7 +12,7 @@ Conceal: TypeAlias = Callable[[str], str]
 _FRAME: Final = " \t\u2502\u2575\u2577"
 _SHOWN_MAX: Final = 20
 _TEXT_CHARS_MAX: Final = 1000
-_VARIABLE: Final = re.compile(r'variable "([^"]+)"')
+_VARIABLE: Final = re.compile(r'\s*variable "([^"]+)"')
 _BAD_VALUE: Final = "Invalid value for"
 _MENTIONED: Final = re.compile(r"\bvar\.([A-Za-z_][A-Za-z0-9_-]*)")
 
@@ -42,8 +42,8 @@ def field_errors_of(errors: Sequence[Diagnostic], conceal: Conceal) -> dict[str,
     """What is wrong with which variable."""
     found: dict[str, str] = {}
     for one in errors:
-        context = one.snippet.context if one.snippet is not None else None
-        match = _VARIABLE.fullmatch(context or "")
+        about = one.snippet.context or one.snippet.code if one.snippet is not None else None
+        match = _VARIABLE.match(about or "")
         if match is None and one.summary.startswith(_BAD_VALUE):
             match = _MENTIONED.search(one.detail)
         if match:

@@ -63,9 +63,10 @@ class Range(msgspec.Struct, frozen=True):
 
 
 class Snippet(msgspec.Struct, frozen=True):
-    """Which block a complaint is about, such as `variable "nodes"`."""
+    """Which block a complaint is about, such as `variable "nodes"`: in words, or as its line."""
 
     context: str | None = None
+    code: str | None = None
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
