@@ -54,7 +54,12 @@ async def say(store, connection, *, works):
     [operation] = await store.operations.get("default", [connection.operation_id])
     resource = await store.catalog.read("default", model.CONNECTION, connection.id)
     document = model.connection_document(resource)
-    made = msgspec.structs.replace(document, operation_id=operation.id if works else None)
+    made = msgspec.structs.replace(
+        document,
+        operation_id=operation.id if works else None,
+        validated_at=1 if works else None,
+        identity={"version": "18"} if works else {},
+    )
     write = model.write_connection(resource.id, resource.name, made, resource.revision)
     fields = dict(resource.fields) | ({} if works else {model.OWNER: "06EV0000000000000G0NE"})
     await store.catalog.write(
@@ -118,6 +123,7 @@ async def test_what_is_changed_is_looked_at_again(store, library):
     )
     assert (changed.status, changed.region) == ("validating", "eu-north-1")
     assert changed.operation_id != made.operation_id
+    assert (changed.identity, changed.validated_at) == ({}, None)
     assert await secrets_of(store, made) == {"password": "closed"}
     await say(store, changed, works=False)
     assert (await library.get(ADA, "sales")).status == "failed"

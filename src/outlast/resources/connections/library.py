@@ -122,6 +122,9 @@ class Connections:
         document = msgspec.structs.replace(
             found.document,
             secret_names=tuple(sorted(secrets)),
+            operation_id=None,
+            validated_at=None,
+            identity={},
             **{name: value for name, value in given.items() if value is not None},
         )
         write = model.write_connection(
