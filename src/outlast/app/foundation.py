@@ -40,6 +40,7 @@ from outlast.resources.objects import ObjectStore
 from outlast.resources.orphans import collect_orphans
 from outlast.resources.pipe_tables.publishing import PipeTablePublisher, PipeTablesOfDatabases
 from outlast.resources.policies.collecting import ReportCollector
+from outlast.resources.resealing import reseal
 from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
 from outlast.resources.stacks import ModuleCollector, StackPublisher, StateCollector
@@ -220,6 +221,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
                 operations = self.store.operations
                 for owned in (DEPLOYMENT, DISMISSAL):
                     await collect_orphans(self.store.catalog, operations, owned)
+                await reseal(self.store.catalog, self.keyring)
                 of_stacks = await states.collect() + await modules.collect()
                 of_evidence = await evidence.collect() + await reports.collect()
                 of_chats = await self.chat_keeper().keep()

@@ -14,7 +14,7 @@ def seal_secrets(
     keyring: Keyring, tenant: str, id: str, secrets: Mapping[str, str]
 ) -> CatalogWrite:
     """The write that keeps the secrets of a connection, in place of those it had."""
-    sealed = keyring.seal(msgspec.json.encode(secrets), _about(tenant, id))
+    sealed = keyring.seal(msgspec.json.encode(secrets), about_secrets(tenant, id))
     return CatalogWrite(type=CONNECTION_SECRET, id=id, document=msgspec.json.encode(sealed))
 
 
@@ -24,7 +24,7 @@ def open_secrets(keyring: Keyring, kept: Resource | None, tenant: str, id: str) 
         raise SecretMissing(f"the secrets of connection {id[:80]} are not there")
     sealed = msgspec.json.decode(kept.document, type=Sealed)
     try:
-        content = keyring.open(sealed, _about(tenant, id))
+        content = keyring.open(sealed, about_secrets(tenant, id))
     except SecretMissing as error:
         raise SecretMissing(f"connection:{id} cannot be opened: {error.message}") from error
     return msgspec.json.decode(content, type=dict[str, str])
@@ -39,5 +39,6 @@ def open_secret(keyring: Keyring, kept: Resource | None, tenant: str, reference:
     return found
 
 
-def _about(tenant: str, id: str) -> bytes:
+def about_secrets(tenant: str, id: str) -> bytes:
+    """What the secrets of a connection are about."""
     return f"{tenant}/{CONNECTION}/{id}".encode()

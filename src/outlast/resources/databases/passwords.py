@@ -10,7 +10,7 @@ from outlast.resources.keyring import Keyring, Sealed
 
 def seal_password(keyring: Keyring, tenant: str, id: str, password: str) -> CatalogWrite:
     """The write that keeps the password of a database's role."""
-    sealed = keyring.seal(password.encode(), _about(tenant, id))
+    sealed = keyring.seal(password.encode(), about_password(tenant, id))
     return CatalogWrite(type=model.PASSWORD, id=id, document=msgspec.json.encode(sealed))
 
 
@@ -19,8 +19,9 @@ def open_password(keyring: Keyring, kept: Resource | None, tenant: str, id: str)
     if kept is None:
         raise SecretMissing(f"the password of database {id} is not there")
     sealed = msgspec.json.decode(kept.document, type=Sealed)
-    return keyring.open(sealed, _about(tenant, id)).decode()
+    return keyring.open(sealed, about_password(tenant, id)).decode()
 
 
-def _about(tenant: str, id: str) -> bytes:
+def about_password(tenant: str, id: str) -> bytes:
+    """What a password is about."""
     return f"{tenant}/{model.DATABASE}/{id}".encode()
