@@ -118,7 +118,13 @@ async def prepare(spec: DeploySpec, catalog: Catalog) -> Prepared:
     _check_variables(document, module)
     # The stack stays as it is until something is changed: others may be asked for before.
     owning = model.change_stack(found.resource, found.document, is_owned=True)
-    asked = Asked(id=found.id, name=model.plain_name(found.resource), document=document)
+    asked = Asked(
+        id=found.id,
+        name=model.plain_name(found.resource),
+        document=document,
+        references=_references(spec),
+        plan_only=spec.plan_only,
+    )
     return await prepare_stack(
         asked,
         catalog,
@@ -152,7 +158,14 @@ async def _prepare_new(spec: DeploySpec, catalog: Catalog) -> Prepared:
             is_owned=True,
         )
         writes.append(reservation)
-    return await prepare_stack(Asked(id=id, name=name, document=document), catalog, writes=writes)
+    asked = Asked(
+        id=id,
+        name=name,
+        document=document,
+        references=_references(spec),
+        plan_only=spec.plan_only,
+    )
+    return await prepare_stack(asked, catalog, writes=writes)
 
 
 async def _prepare_attempt(spec: DeploySpec, catalog: Catalog) -> Prepared:
@@ -160,14 +173,13 @@ async def _prepare_attempt(spec: DeploySpec, catalog: Catalog) -> Prepared:
     if not pins:
         raise Conflict("what was to be deployed is not known any more")
     pin = msgspec.json.decode(pins[0].document, type=DeploymentDocument)
-    given = {name: text for name, text in spec.secret_variables.items() if text is not None}
     if not pin.stack:
         fresh = StackDocument(word=spec.word or "stack", module=pin.module)
         asked = Asked(
             id="",
             name=spec.name or "",
             document=_asked(fresh, spec),
-            references=given,
+            references=_references(spec),
             plan_only=True,
         )
         return await prepare_stack(asked, catalog)
@@ -178,10 +190,14 @@ async def _prepare_attempt(spec: DeploySpec, catalog: Catalog) -> Prepared:
         id=found.id,
         name=model.plain_name(found.resource),
         document=_asked(replace(found.document, module=pin.module), spec),
-        references=given,
+        references=_references(spec),
         plan_only=spec.plan_only,
     )
     return await prepare_stack(asked, catalog, files_prefix=files_prefix(found))
+
+
+def _references(spec: DeploySpec) -> dict[str, str]:
+    return {name: text for name, text in spec.secret_variables.items() if text is not None}
 
 
 def _check_shape(spec: DeploySpec) -> None:

@@ -45,7 +45,7 @@ class ModulePin(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     key: str
     environment: tuple[str, ...] = ()
-    timeout_seconds: float = 0
+    timeout_seconds: float = 6 * 3600
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
