@@ -1,84 +1,92 @@
-"""Stacks and modules that are there without having been made."""
+"""Modules of the settings, and stacks and connections as operations leave them."""
 
 import msgspec
 
-from outlast.operations import documents, ids
-from outlast.operations.kind import CatalogWrite, Resource
-from outlast.resources.configured import INSTALLATION, MODULE, InfrastructureDocument
-from outlast.resources.stacks import model
-from outlast.resources.stacks.model import ModulePin, StackDocument
+from outlast.operations import ids
+from outlast.operations.kind import CatalogWrite
+from outlast.resources.connections.model import CONNECTION, ConnectionDocument
+from outlast.resources.stacks.model import (
+    STACK,
+    ModulePin,
+    Output,
+    StackDocument,
+    catalog_name,
+    fields_of,
+)
 from outlast.resources.stacks.modules import ModuleDocument, Variable
 
-MAKER = "06EV0000000000000MKR"
-"""The operation that has made them all."""
 
-PIN = ModulePin(name="web", key="modules/" + "a" * 64)
-VARIABLES = (
-    Variable(name="root", type="string", is_required=True),
-    Variable(name="nodes", type="number"),
-    Variable(name="password", type="string", is_sensitive=True),
-)
-
-
-def stack_document(**fields):
-    return msgspec.structs.replace(
-        StackDocument(
-            word="stack",
-            module=PIN,
-            variables={"root": "/srv"},
-            created_by="ada",
-            operation_id=MAKER,
+def module(name, word, *variables):
+    return ModuleDocument(
+        word=word,
+        description=f"A {word}.",
+        pin=ModulePin(name=name, key=f"modules/{name}"),
+        variables=tuple(
+            Variable(name=one.rstrip("!"), is_required=one.endswith("!")) for one in variables
         ),
-        **fields,
     )
 
 
-async def keep_stack(store, name, owner=MAKER, *, tenant="default", **fields):
-    """Put a stack into the catalog, one that `owner` has made or is about to make; its id."""
+MODULES = {
+    one.pin.name: one
+    for one in (
+        module("shop", "stack", "size", "password"),
+        module("vpc", "network", "name!", "region", "cidr!", "password"),
+        module("kube", "cluster", "name!", "region", "network_id", "network_outputs", "nodes"),
+    )
+}
+"""A module of each word; those that must be given are marked."""
+
+
+async def keep_stack(store, word="network", name="main", made_by="", tenant="default", **fields):
+    """A stack that is there; the operation that made it has this id."""
+    document = StackDocument(
+        **{
+            "word": word,
+            "module": ModulePin(name="vpc", key="modules/vpc"),
+            "created_by": "ada",
+            "operation_id": made_by,
+            "outputs": {
+                "vpc_id": Output(value="vpc-1"),
+                "subnets": Output(value=["10.0.0.0/24"]),
+                "key": Output(is_sensitive=True),
+            },
+        }
+        | fields
+    )
     id = ids.make_id(store.operations.now(), ids.random_bits())
-    document = stack_document(**fields)
     write = CatalogWrite(
-        type=model.STACK,
+        type=STACK,
         id=id,
-        name=model.catalog_name(document.word, name),
-        document=documents.encode(document),
-        fields={model.OWNER: owner, **model.fields_of(document)},
+        name=catalog_name(word, name),
+        document=msgspec.json.encode(document),
+        fields={**fields_of(document), "operation_id": made_by},
     )
     await store.catalog.write(tenant, [write])
     return id
 
 
-def listed(type, id, name, document, **fields):
-    """A resource as a catalog has it."""
-    return Resource(
-        tenant="default",
-        type=type,
+async def keep_connection(store, name="aws", made_by="", tenant="default", **fields):
+    """A connection that works; the operation that looked has this id."""
+    document = ConnectionDocument(
+        **{
+            "provider": "aws",
+            "region": "eu-north-1",
+            "settings": {"endpoint": "https://sts.example.com"},
+            "secret_names": ("access_key", "secret_key"),
+            "identity": {"account": "123456789012", "arn": "arn:aws:iam::123456789012:user/ada"},
+            "created_by": "ada",
+            "operation_id": made_by,
+        }
+        | fields
+    )
+    id = ids.make_id(store.operations.now(), ids.random_bits())
+    write = CatalogWrite(
+        type=CONNECTION,
         id=id,
         name=name,
-        document=documents.encode(document),
-        revision=1,
-        created_at=0,
-        updated_at=0,
-        fields=fields,
+        document=msgspec.json.encode(document),
+        fields={"provider": document.provider, "operation_id": made_by},
     )
-
-
-def listed_module(pin=PIN, *, word="stack", variables=VARIABLES):
-    document = ModuleDocument(word=word, description="", pin=pin, variables=variables)
-    return listed(MODULE, pin.name, pin.name, document)
-
-
-def listed_stack(id, name, **fields):
-    document = stack_document(**fields)
-    known_as = model.catalog_name(document.word, name)
-    told = model.fields_of(document) | {model.OWNER: MAKER}
-    return listed(model.STACK, id, known_as, document, **told)
-
-
-def listed_installation(**infrastructure):
-    document = {
-        "outbound_allow": [],
-        "allow_unsandboxed": False,
-        "infrastructure": InfrastructureDocument(**infrastructure),
-    }
-    return listed(INSTALLATION, INSTALLATION, INSTALLATION, document)
+    await store.catalog.write(tenant, [write])
+    return id

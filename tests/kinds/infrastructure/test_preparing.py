@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from stacks_for_tests import (
+from listed_stacks import (
     MAKER,
     PIN,
     VARIABLES,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from stacks_for_tests import listed_installation, listed_module, listed_stack
+from listed_stacks import listed_installation, listed_module, listed_stack
 
 from outlast.kinds import check_drift, deploy, destroy
 from outlast.resources.keyring import make_key

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from stacks_for_tests import MAKER, PIN, keep_stack
+from listed_stacks import MAKER, PIN, keep_stack
 
 from outlast.clock import system_clock
 from outlast.engine.access import SYSTEM_TENANT

@@ -185,6 +185,9 @@ class Stacks:
 
     async def _bound_to(self, principal: Principal, word: Word | None) -> str:
         """The module that is bound to a word. Raises InvalidSpec where there are several."""
+        if word is None:
+            message = "name a module, or a word that one is bound to"
+            raise InvalidSpec(message, field_errors={"module": message})
         bound = [one.pin.name for one in await self.modules(principal) if one.word == word]
         if not bound:
             raise NotSupported(
