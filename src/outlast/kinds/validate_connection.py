@@ -137,8 +137,10 @@ async def _look(plan: ValidatePlan, context: Context) -> dict[str, str]:
             return await look_at_embeddings(document.settings, secrets, plan.allow)
         case "postgresql":
             return await look_at_database(document.settings, secrets, gate)
-        case _:
+        case "local":
             return look_at_folder(document.settings, plan.folders)
+        case other:
+            raise ValueError(f"nothing here looks at connections to {other}")
 
 
 kinds: Final = [

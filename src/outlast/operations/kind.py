@@ -115,7 +115,10 @@ class Catalog(Protocol):
         """The operation that an attempt is prepared of; None while it is being created."""
 
     async def get(self, type: str, id_or_name: str) -> Resource | None:
-        """The resource with this id, else the one with this name, else None."""
+        """The resource with this id, else the one with this name, else None.
+
+        What is written with the operation is found by its id as if it were there, at revision 0.
+        """
 
     async def find(
         self,
