@@ -139,8 +139,12 @@ def test_cyclonedx_as_xml_is_its_json_form():
    <hashes><hash alg="SHA-1">da39a3ee5e6b4b0d3255bfef95601890afd80709</hash></hashes>
    <licenses><license><id>MIT</id></license><license><name>Ours</name></license></licenses>
   </component>
+  <component type="library"><name>db</name>
+   <licenses><expression acknowledgement="declared">A OR B</expression></licenses>
+  </component>
  </components>
- <dependencies><dependency ref="w"><dependency ref="x"/></dependency></dependencies>
+ <dependencies><dependency ref="w"><dependency ref="x"/><provides ref="y"/>
+ </dependency></dependencies>
 </bom>""")
     assert found.problems == []
     sha = {"alg": "SHA-1", "content": "da39a3ee5e6b4b0d3255bfef95601890afd80709"}
@@ -152,10 +156,18 @@ def test_cyclonedx_as_xml_is_its_json_form():
                 **component(version="1.2"),
                 "bom-ref": "w",
                 "hashes": [sha],
-                "licenses": [{"license": {"id": "MIT"}}, {"license": {"name": "Ours"}}],
-            }
+                "licenses": [
+                    {"license": {"id": "MIT"}},
+                    {"license": {"name": "Ours"}},
+                ],
+            },
+            {
+                "type": "library",
+                "name": "db",
+                "licenses": [{"expression": "A OR B", "acknowledgement": "declared"}],
+            },
         ],
-        "dependencies": [{"ref": "w", "dependsOn": ["x"]}],
+        "dependencies": [{"ref": "w", "dependsOn": ["x"], "provides": ["y"]}],
     }
     assert found.locate("/components/0") == Location(line=3, column=3)
 

@@ -104,7 +104,8 @@ class _Reading:
         ):
             return child.children
         own = self._properties(items)
-        is_item = (child.text.strip() and not child.children) or any(
+        is_alone = child.text.strip() or "ref" in child.attributes
+        is_item = (is_alone and not child.children) or any(
             _NAMES.get(one.name, one.name) in own and one.name not in {"license", "expression"}
             for one in child.children
         )
@@ -116,7 +117,8 @@ class _Reading:
             inner = properties[element.name]
             below = f"{path}/{element.name}"
             self.places[path] = element.location
-            return {element.name: self._value(element, inner, below)}
+            attributes = element.attributes if element.name == "expression" else {}
+            return {element.name: self._value(element, inner, below), **attributes}
         return self._value(element, schema, path)
 
     def _value(self, element: Element, schema: Mapping[str, Any], path: str) -> Any:
