@@ -159,6 +159,7 @@ class Serving:
         )
         datasets = self._datasets()
         self.databases = self._databases()
+        self.stacks = self._stacks()
         keyring = read_keys(make_key(), "a test")
         self.app = Site(
             Parts(
@@ -172,7 +173,7 @@ class Serving:
                 databases=self.databases,
                 pipe_tables=PipeTables(self.engine.store),
                 vector_databases=self._vector_databases(),
-                stacks=self._stacks(),
+                stacks=self.stacks,
                 connections=Connections(self.engine, keyring),
                 credentials=Credentials(self.engine.store, keyring),
                 playgrounds=Playgrounds(self.engine.store),

@@ -140,6 +140,7 @@ async def _read(
             inputs=files,
             timeout_seconds=_SECONDS,
             memory_bytes=_MEMORY_BYTES,
+            preload=("hcl2",),
         ) as called:
             answers = msgspec.convert(called.answer, list[Read])
     found: dict[str, tuple[Variable, ...]] = {}
