@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from outlast.cli.following import show_operation
 from outlast.cli.live import OperationView, progress_text
 from outlast.cli.screen import Screen, aligned, safe
 from outlast.cli.wording import age, duration, number, phase, present, size
@@ -104,7 +105,43 @@ def test_a_watched_operation_fits_the_terminal(width):
     text = drawn(OperationView(operation), width)
     assert all(len(line) <= width for line in text.splitlines())
     assert "40%" in text
-    assert "and 18 more" in text
+    assert "and 18 more: 18 running" in text.replace("\n", " ")
+
+
+def watched(*statuses, **fields):
+    resources = [
+        {"urn": f"urn:{n}", "type": "table", "name": f"table-{n}", "status": status}
+        for n, status in enumerate(statuses)
+    ]
+    progress = msgspec.convert({"attempt": 1, "resources": resources}, Progress)
+    return msgspec.structs.replace(OPERATION, progress=progress, **fields)
+
+
+def test_what_moves_is_seen_first_and_the_rest_in_numbers():
+    statuses = [*["succeeded"] * 300, *["pending"] * 20, "failed", "running", *["unchanged"] * 5]
+    text = drawn(OperationView(watched(*statuses)), 100)
+    lines = text.splitlines()
+    assert "306 of 327 resources  1 failed" in lines[1]
+    assert lines[2].split()[-1] == "table-321"
+    assert lines[3].split()[-1] == "table-320"
+    assert "and 315 more: 10 pending, 300 succeeded, 5 unchanged" in lines[-1]
+
+
+def test_an_operation_that_has_ended_does_not_fill_the_terminal():
+    ended = watched(*["succeeded"] * 500, state="succeeded", finished_at=present())
+    text = drawn(OperationView(ended), 100)
+    assert len(text.splitlines()) < 20
+    assert "and 488 more: 488 succeeded" in text
+
+
+def test_an_operation_is_told_whole_with_its_resources(capsys):
+    show_operation(Screen(is_json=False), watched(*["succeeded"] * 60, "running", "failed"))
+    lines = capsys.readouterr().out.splitlines()
+    assert "resources  1 running, 1 failed, 60 succeeded" in lines
+    [head] = [n for n, line in enumerate(lines) if line.startswith("STATUS")]
+    assert lines[head + 1].split() == ["running", "table", "table-60"]
+    assert lines[head + 2].split() == ["failed", "table", "table-61"]
+    assert lines[-1] == "and 12 more: 12 succeeded (--json has all of them)"
 
 
 def test_a_server_that_is_away_is_said_to_be_so():

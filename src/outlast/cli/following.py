@@ -7,6 +7,7 @@ from rich.live import Live
 
 from outlast.cli.exits import Exit, exit_of
 from outlast.cli.live import OperationView, progress_text
+from outlast.cli.resources import count_words, show_resources
 from outlast.cli.screen import Screen, cell, labels
 from outlast.cli.session import Session
 from outlast.cli.wording import age, duration, instant, phase, took
@@ -76,7 +77,11 @@ def show_operation(screen: Screen, operation: Operation) -> None:
         ("progress", _progress(operation)),
     ]
     why = [] if operation.failure is None else failure_details(operation.failure)
+    resources = () if operation.progress is None else operation.progress.resources
+    pairs.append(("resources", count_words(resources)))
     screen.details([*pairs, *why, ("spec", operation.spec), ("result", operation.result)])
+    if resources:
+        show_resources(screen, resources)
 
 
 def failure_details(failure: Failure) -> list[tuple[str, object]]:

@@ -1,7 +1,7 @@
 """An operation that is watched, as a person sees it: a bar that moves, and the things worked on."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -9,22 +9,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from outlast.cli.resources import MARKS, counted, resource_rows
 from outlast.cli.screen import STATE_STYLES, safe
 from outlast.cli.wording import duration, number, phase, took
-from outlast.client.answers import Operation, Progress, ResourceProgress
+from outlast.client.answers import Operation, Progress
 
-_RESOURCES_SHOWN: Final = 12
 _WIDE: Final = 100
 _BAR_WIDE: Final = 40
 _BAR_NARROW: Final = 24
-_MARKS: Final = {
-    "succeeded": "✓",
-    "failed": "✗",
-    "cancelled": "■",
-    "running": "●",
-    "cancelling": "◐",
-    "unchanged": "=",
-}
 
 
 class OperationView:
@@ -61,7 +53,7 @@ class OperationView:
         operation = self.operation
         state = phase(operation)
         text = Text()
-        text.append(f"{_MARKS.get(state, '○')} {state}", style=STATE_STYLES.get(state, "bold"))
+        text.append(f"{MARKS.get(state, '○')} {state}", style=STATE_STYLES.get(state, "bold"))
         text.append(f"  {operation.kind}  ", style="bold")
         text.append(operation.id, style="dim")
         if operation.attempt > 1:
@@ -74,6 +66,7 @@ class OperationView:
 
 def progress_text(progress: Progress, *, is_running: bool = True) -> str:
     """How far it is, in one line: `45%  12,345 of 30,000 rows  1,200/s  12 s left`."""
+    progress = counted(progress)
     parts: list[str] = []
     unit = f" {progress.unit}" if progress.unit else ""
     is_percent = progress.unit in {"%", "percent"}
@@ -83,6 +76,9 @@ def progress_text(progress: Progress, *, is_running: bool = True) -> str:
             parts.append(f"{number(progress.done)} of {number(progress.total)}{unit}")
     elif progress.done is not None:
         parts.append(f"{number(progress.done)}{unit}")
+    failed = sum(one.status == "failed" for one in progress.resources)
+    if failed:
+        parts.append(f"{number(failed)} failed")
     if progress.rate_per_second and is_running and not is_percent:
         parts.append(f"{number(progress.rate_per_second)}/s")
     if progress.eta_seconds is not None and is_running:
@@ -91,6 +87,7 @@ def progress_text(progress: Progress, *, is_running: bool = True) -> str:
 
 
 def _progress(operation: Operation, progress: Progress, width: int) -> Iterator[RenderableType]:
+    progress = counted(progress)
     has_total = progress.done is not None and bool(progress.total)
     is_running = operation.state == "running"
     if has_total or is_running:
@@ -112,22 +109,4 @@ def _progress(operation: Operation, progress: Progress, width: int) -> Iterator[
     if words and is_running:
         yield Text(f"  {safe(words)}", style="dim", overflow="ellipsis", no_wrap=True)
     if progress.resources:
-        yield _resources(progress.resources, operation)
-
-
-def _resources(resources: Sequence[ResourceProgress], operation: Operation) -> RenderableType:
-    """The things worked on: those under way first, then what is yet to come, then what is done."""
-    order = {"running": 0, "failed": 1, "pending": 2}
-    ranked = sorted(resources, key=lambda one: order.get(one.status, 3))
-    shown = ranked if operation.is_terminal else ranked[:_RESOURCES_SHOWN]
-    table = Table.grid(padding=(0, 2))
-    for one in shown:
-        table.add_row(
-            Text(f"  {_MARKS.get(one.status, '○')}", style=STATE_STYLES.get(one.status, "")),
-            Text(safe(one.type), style="dim"),
-            Text(safe(one.name or one.urn)),
-            Text(safe(one.operation)),
-            Text("" if one.duration_seconds is None else duration(one.duration_seconds), "dim"),
-        )
-    hidden = len(ranked) - len(shown)
-    return Group(table, Text(f"  and {hidden} more", "dim")) if hidden else table
+        yield resource_rows(progress.resources)
