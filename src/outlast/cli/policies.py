@@ -149,11 +149,19 @@ def delete(session: Session, name: str) -> None:
     ),
 )
 @click.argument("evidence")
-@click.option("--policy", "policies", multiple=True, help="NAME or NAME@VERSION; repeatable.")
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    help="NAME or NAME@VERSION; repeatable. Else all built-in ones.",
+)
 @click.option("--gate", is_flag=True, help="End with 1 unless all passed or were skipped.")
 @talking
 def evaluate(session: Session, evidence: str, *, policies: tuple[str, ...], gate: bool) -> Exit:
-    """Hold EVIDENCE to policies: a file, which is brought, or an id or digest of evidence."""
+    """Hold EVIDENCE to policies, and show the report.
+
+    EVIDENCE is a file, which is brought, or an id or digest of evidence that is there.
+    """
     if Path(evidence).is_file():
         evidence = session.client.evidence.put(Path(evidence)).digest
     spec: dict[str, Any] = {"evidence": evidence}
