@@ -47,6 +47,7 @@ def seen(*signatures, keys, payload=PAYLOAD):
         (RSA, RSA.sign(SIGNED, padding.PKCS1v15(), hashes.SHA256())),
         (RSA, RSA.sign(SIGNED, PSS, hashes.SHA256())),
     ],
+    ids=["ed25519", "p256", "p384", "rsa", "rsa_pss"],
 )
 def test_a_signature_says_which_key_it_fits(key, signature):
     keys = {"other": pem_of(ed25519.Ed25519PrivateKey.generate()), "release": pem_of(key)}
