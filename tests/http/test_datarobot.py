@@ -74,7 +74,8 @@ async def test_an_operation_is_followed_to_what_it_left_behind(serving, client, 
 
 async def test_the_clients_own_waiter_may_leave_out_the_base_path(serving, client):
     id = show_id((await make(serving, client))["id"])
-    assert await polled(client, id, "/datarobot/status") == "INITIALIZED"
+    for at in ("/status", "/datarobot/status"):
+        assert await polled(client, id, at) == "INITIALIZED"
 
 
 @pytest.mark.parametrize("kind", ["evaluate_chat", "export_vector_database"])

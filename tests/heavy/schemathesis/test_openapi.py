@@ -67,8 +67,16 @@ def server(serve):
     return made
 
 
+CONFIGURATION = """
+[checks.not_a_server_error]
+expected-statuses = ["2xx", "3xx", "4xx", "501"]
+"""
+"""A 501 says what this server has not. That its route tells of it is another check."""
+
+
 def hold(server, path, folder, *options):
     """Run schemathesis on a document; a finding fails the test with what it says."""
+    (folder / "schemathesis.toml").write_text(CONFIGURATION)
     arguments = [Path(sys.executable).parent / "st", "run", server.url + path]
     arguments += ["--header", f"Authorization: Bearer {server.token}"]
     arguments += ["--phases", "examples,coverage,fuzzing", "--checks", ",".join(CHECKS)]
@@ -88,6 +96,7 @@ def hold(server, path, folder, *options):
     [
         "/openapi.json",
         "/chainloop/openapi.json",
+        "/datarobot/openapi.json",
         "/gooddata/openapi.json",
         "/lakesail/openapi.json",
         "/nebius/openapi.json",

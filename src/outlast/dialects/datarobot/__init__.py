@@ -9,7 +9,14 @@ import msgspec
 from outlast.dialects.datarobot import errors
 from outlast.dialects.datarobot.ids import show_id
 from outlast.dialects.datarobot.status import StatusResponse, status_on_wire, target_of
-from outlast.dialects.datarobot.words import FINAL_STATUSES, PLATFORM, STATES, STATUSES, TARGETS
+from outlast.dialects.datarobot.words import (
+    BARE,
+    FINAL_STATUSES,
+    PLATFORM,
+    STATES,
+    STATUSES,
+    TARGETS,
+)
 from outlast.dialects.port import Reading, Refusal, Reply
 from outlast.operations import ids
 from outlast.operations.instants import read_instant
@@ -24,7 +31,7 @@ class DataRobot:
     title: Final = "DataRobot GenAI"
     schemes: Final = frozenset({"Token", "Bearer"})
     tenant_header: Final = None
-    fixed_paths: Final[Sequence[str]] = (PLATFORM,)
+    fixed_paths: Final[Sequence[str]] = (PLATFORM, BARE)
     words: Final[Mapping[State, str]] = STATUSES
     final_words: Final[frozenset[str]] = FINAL_STATUSES
 

@@ -9,6 +9,8 @@ from outlast.operations.states import State
 
 PLATFORM: Final = "/api/v2"
 GENAI: Final = PLATFORM + "/genai"
+BARE: Final = "/status"
+"""Where one of the client's own waiters looks, which leaves out the base path."""
 
 
 class JobExecutionState(StrEnum):

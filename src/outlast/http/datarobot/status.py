@@ -14,7 +14,7 @@ from outlast.dialects.datarobot.status import (
     status_on_wire,
     uploaded_on_wire,
 )
-from outlast.dialects.datarobot.words import GENAI, PLATFORM, TARGETS
+from outlast.dialects.datarobot.words import BARE, GENAI, PLATFORM, TARGETS
 from outlast.engine.access import Verb
 from outlast.http.datarobot.dataset_reading import DOCUMENTS
 from outlast.http.datarobot.listing import WINDOW, gather, list_things, parse_window
@@ -31,8 +31,7 @@ from outlast.store.port import Query
 _DIALECT: Final = DataRobot()
 _JOB: Final = GENAI + "/status/{statusId}/"
 _TASK: Final = PLATFORM + "/status/{statusId}/"
-# Where one of the client's own waiters looks, which leaves out the base path.
-_BARE: Final = "/status/{statusId}/"
+_BARE: Final = BARE + "/{statusId}/"
 _PARAMS: Final = {"statusId": "The id of an operation, a UUID."}
 _GOING_ON: Final = frozenset({State.PENDING, State.RUNNING})
 _POLLED: Final[dict[int, Any]] = {200: StatusResponse, 303: StatusResponse}
