@@ -199,6 +199,7 @@ async def test_the_same_key_makes_one_network(client):
             {"providerConfig.region"},
         ),
         ("instance-types", {"vCpusMin": 4, "vCpusMax": 2}, 400, "invalid_spec", {"vCpusMax"}),
+        ("instance-types", {"connectionId": "none"}, 404, "not_found", None),
         ("instance-types", {"provider": "moon"}, 400, "invalid_spec", {"provider"}),
     ],
 )

@@ -11,6 +11,7 @@ KIND: Final = "discover_instance_types"
 """The kind of operation that discovers."""
 
 _NAMES: Final[Mapping[str, str]] = {
+    "connection": "connectionId",
     "vcpus": "vCpus",
     "vcpus_min": "vCpusMin",
     "vcpus_max": "vCpusMax",
@@ -33,6 +34,7 @@ class DiscoverInstanceTypesRequest(msgspec.Struct, frozen=True, kw_only=True, re
     """Which instance types are wanted; what is left out does not matter."""
 
     provider: str | None = None
+    connection: str | None = None
     region: str | None = None
     name: str | None = None
     family: str | None = None
