@@ -14,6 +14,7 @@ from outlast.resources.evidence.recognition.found import (
 )
 
 _TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],]|[^\s{}\[\],:"]+')
+_NULL_CHARACTER: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _INTEGER_CHARS_MAX: Final = 18
 _LONG_INTEGER: Final = re.compile(rf"[0-9]{{{_INTEGER_CHARS_MAX}}}")
@@ -47,6 +48,9 @@ def read_json(text: str) -> Read:
         raise too_deep(_too_deep_at(text)) from error
     if _is_too_deep(document):
         raise too_deep(_too_deep_at(text))
+    if null := _NULL_CHARACTER.search(text):
+        # No result of an operation may have one, so no report could tell of it.
+        raise has_null(location_of(text, null.end() - len(r"\u0000")))
     if half := _HALF_CHARACTER.search(text):
         _check_characters(document, text, half.start())
     return Read(document=document, locate_all=partial(_locate, text))
@@ -55,6 +59,11 @@ def read_json(text: str) -> Read:
 def too_deep(location: Location | None = None) -> BadEvidence:
     """It has more levels than are read."""
     return BadEvidence(f"nested deeper than {DEPTH_MAX} levels", location)
+
+
+def has_null(location: Location) -> BadEvidence:
+    """It has a character that ends texts elsewhere."""
+    return BadEvidence("there is a null character in it", location)
 
 
 def location_of(text: str, offset: int) -> Location:

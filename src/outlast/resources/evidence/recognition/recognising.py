@@ -20,7 +20,7 @@ from outlast.resources.evidence.recognition.found import (
     Recognised,
 )
 from outlast.resources.evidence.recognition.inventory import take_inventory
-from outlast.resources.evidence.recognition.json_text import location_of, read_json
+from outlast.resources.evidence.recognition.json_text import has_null, location_of, read_json
 from outlast.resources.evidence.recognition.junit import ROOTS, read_junit
 from outlast.resources.evidence.recognition.schemas import cyclonedx_schema, find_problems
 from outlast.resources.evidence.recognition.spdx_tags import FIRST_TAG, read_spdx_tags
@@ -118,5 +118,5 @@ def _decode(content: bytes) -> str:
         where = location_of(before, len(before))
         raise BadEvidence(f"this is not text in {encoding[:6].upper()}", where) from error
     if (at := text.find("\0")) >= 0:
-        raise BadEvidence("there is a null character in it", location_of(text, at))
+        raise has_null(location_of(text, at))
     return text

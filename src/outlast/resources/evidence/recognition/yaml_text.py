@@ -13,7 +13,12 @@ from outlast.resources.evidence.recognition.found import (
     Location,
     Read,
 )
-from outlast.resources.evidence.recognition.json_text import escape, location_of, too_deep
+from outlast.resources.evidence.recognition.json_text import (
+    escape,
+    has_null,
+    location_of,
+    too_deep,
+)
 
 _VALUES_MAX: Final = 500_000
 _TAG: Final = "tag:yaml.org,2002:"
@@ -94,6 +99,8 @@ class _Builder:
             where = _location(key.start_mark)
             if not isinstance(key, yaml.ScalarNode):
                 raise BadEvidence("a key is a text, not a list or a mapping", where)
+            if "\0" in key.value:
+                raise has_null(where)
             if key.value in built:
                 raise BadEvidence(f"the key {key.value!r} stands twice in one mapping", where)
             built[key.value] = self.build(value, path, depth + 1)
@@ -102,6 +109,8 @@ class _Builder:
 
 def _scalar(node: Any, where: Location) -> Any:
     tag, text = node.tag.removeprefix(_TAG), node.value
+    if "\0" in text:
+        raise has_null(where)
     try:
         match tag:
             case "null":
