@@ -32,6 +32,9 @@ class Ailing:
     async def prune_audit(self, before: int, limit: int) -> int:
         return 0
 
+    async def prune_tombstones(self, before: int, limit: int) -> int:
+        return 0
+
     def now(self) -> int:
         return 0
 

@@ -11,9 +11,12 @@ from outlast.resources.objects import LocalObjects
 
 
 class Chatting:
-    """A relay and a chat log. `keys` are those of the backends, by name."""
+    """A relay and a chat log. `keys` are those of the backends, by name.
 
-    def __init__(self, folder, store, settings, *, keys=None, redact=None):
+    `endpoints` is what else WarmEndpoints takes.
+    """
+
+    def __init__(self, folder, store, settings, *, keys=None, redact=None, **endpoints):
         configured = ConfiguredStore(store, settings)
         self.store = store
         self.objects = LocalObjects(folder / "objects")
@@ -32,7 +35,8 @@ class Chatting:
             is_enabled=settings.chat_log.is_enabled,
             redact=redact,
         )
-        self.endpoints = WarmEndpoints((keys or {}).__getitem__, self.objects.fetch, spool)
+        keys = (keys or {}).__getitem__
+        self.endpoints = WarmEndpoints(keys, self.objects.fetch, spool, **endpoints)
         self.relay = Relay(
             configured.catalog,
             self.endpoints,

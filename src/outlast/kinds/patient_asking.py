@@ -28,17 +28,20 @@ T = TypeVar("T")
 class PatientAsker:
     """Asks one model's server, as many questions at once as its limits allow."""
 
-    def __init__(self, model: ServedModel, endpoint: Endpoint) -> None:
+    def __init__(
+        self, model: ServedModel, endpoint: Endpoint, *, tries_max: int = _TRIES_MAX
+    ) -> None:
         self._model = model
         self._endpoint = endpoint
         self._turnstile = Turnstile(model)
+        self._tries_max = tries_max
 
     async def ask(self, question: Question, read: Callable[[bytes], T]) -> T:
         """What `read` finds in the answer's body; it raises BackendFailed for what is no answer.
 
         Raises Retry for a server that gives none, Fatal for one that refuses.
         """
-        for tries in range(_TRIES_MAX):
+        for tries in range(self._tries_max):
             try:
                 async with self._turnstile.turn(question.tokens) as rates:
                     asking = Asking(self._model, self._endpoint, rates, question, ANSWER_BYTES_MAX)
@@ -47,7 +50,7 @@ class PatientAsker:
             except (BackendFailed, BackendTimedOut, RateLimited, BackendRefused) as error:
                 if isinstance(error, BackendRefused) and error.status != _SLOW_DOWN:
                     raise Fatal("backend_refused", error.message) from error
-                if tries + 1 == _TRIES_MAX:
+                if tries + 1 == self._tries_max:
                     _give_up(error)
             await asyncio.sleep(2**tries * (0.5 + random.random() / 2))  # noqa: S311  jitter
         raise AssertionError

@@ -28,7 +28,8 @@ async def look_at_embeddings(
     try:
         async with open_endpoint(model, secrets.get("api_key")) as endpoint:
             began = perf_counter()
-            vectors = await PatientAsker(model, endpoint).ask(
+            # Whoever waits wants to know: the operation tries once more, and that is all.
+            vectors = await PatientAsker(model, endpoint, tries_max=1).ask(
                 question_for(model.name, _TEXTS), lambda body: vectors_in(body, len(_TEXTS))
             )
             took = perf_counter() - began
