@@ -51,7 +51,7 @@ class Site:
         while not condition(found := self.client.get(operation.id)):
             assert not found.finished_at, (found.state, found.failure)
             assert time.monotonic() < ends, (found.state, statuses(found))
-            time.sleep(0.05)
+            time.sleep(0.1)
         return found
 
 

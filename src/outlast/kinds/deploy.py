@@ -47,7 +47,7 @@ from outlast.resources.stacks.model import (
 )
 from outlast.resources.stacks.modules import ModuleDocument, find_module
 
-RETRY: Final = RetryPolicy(attempts_max=10, delay_seconds=2, delay_seconds_max=60)
+RETRY: Final = RetryPolicy(attempts_max=10, delay_seconds_max=60)
 """Of lost workers there may be more than of failed applies."""
 
 _PLANNED_MAX: Final = 1000

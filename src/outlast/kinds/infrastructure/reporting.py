@@ -11,7 +11,7 @@ from outlast.operations.errors import TooLarge
 from outlast.operations.kind import Context
 from outlast.operations.progress import ResourceProgress
 
-_REPORT_SECONDS: Final = 0.25
+_REPORT_SECONDS: Final = 0.2
 _URGENCY: Final = ("failed", "running", "pending", "succeeded", "unchanged")
 
 
