@@ -124,6 +124,7 @@ async def test_a_network_is_made_told_changed_and_deleted_by_operations(serving,
     assert ID.fullmatch(made["id"])
     assert (made["name"], made["status"], made["region"]) == ("main", "provisioning", "eu")
     assert made["config"] == {"cidr": "10.0.0.0/16"}
+    assert made["createdBy"] == ok(await client.get(f"{ROOT}/operations"))["items"][0]["memberId"]
     assert made["iacState"] == {"projectName": "vpc", "stackName": "network/main"}
     operation = ok(await client.get(f"{ROOT}/operations/{made['operationId']}"))
     assert operation["operation"] == "provision-network"
