@@ -1,9 +1,15 @@
 """What a policy takes, and what it breaks, is its own."""
 
+import json
+import os
 import time
+from pathlib import Path
 
+import policy_fuzzing
 import pytest
 
+from outlast.executors.calls import Sandbox
+from outlast.executors.launching import Launcher
 from outlast.resources.policies.format import PolicyDocument, Rule
 from outlast.resources.policies.reports import status_of
 
@@ -100,3 +106,29 @@ def test_evidence_of_another_type_is_skipped_and_nothing_is_evaluated(process):
 def test_what_a_policy_prints_is_no_answer(process):
     policy = rego('result := {"violations": []} if { print("\\u0000{}"); print(input) }')
     assert status_of(process.judge(policy, {"a": 1})) == "passed"
+
+
+async def test_a_fork_of_a_locked_child_is_locked_as_the_child_is(tmp_path):
+    (tmp_path / "data").mkdir(mode=0o711)
+    secret = tmp_path / "data" / "secret.key"
+    secret.write_text("tell-tale")
+    support = str(Path(policy_fuzzing.__file__).parent)
+    launcher = Launcher(
+        tmp_path / "data" / "work",
+        environment={"PATH": os.environ["PATH"], "OUTLAST_SECRET_KEY": "tell-tale"},
+        path=[support],
+    )
+    await launcher.open()
+    try:
+        async with Sandbox(launcher)(
+            "policy_fuzzing:look_around",
+            json.dumps([str(secret), "/etc/passwd", "/proc/1/environ"]).encode(),
+            inputs={},
+            timeout_seconds=20,
+            preload=("outlast.resources.policies.forks",),
+        ) as called:
+            seen = called.answer
+    finally:
+        await launcher.close()
+    assert seen.pop("environment") == []
+    assert set(seen.values()) == {"PermissionError"}
