@@ -2,8 +2,8 @@
 
 import json
 
-import msgspec
 import pytest
+from publications import publication
 from serving import Serving
 
 from outlast.dialects.datarobot.ids import show_id
@@ -58,7 +58,7 @@ async def publish(serving, publisher, wish, tmp_path):
     """Have the operation that waits succeed with what an attempt would publish."""
     [operation] = await serving.claim()
     writes = await publisher(serving.store.catalog).publish(
-        operation.tenant, operation.created_by, operation.id, msgspec.json.encode(wish), tmp_path
+        publication(wish, tmp_path, operation.id, created_by=operation.created_by)
     )
     token = operation.lease.token
     change = Change(

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from datasets_for_tests import ManualClock, principal, stream
+from publications import publication
 
 from outlast.engine.preparing import TenantCatalog
 from outlast.executors.calls import Sandbox
@@ -107,7 +108,7 @@ class QueryBench:
             assert type(finished).__name__ == "Finished", finished
             [document] = finished.writes
             writes = await self.publisher.publish(
-                "default", "ann", operation_id, document, running.workdir
+                publication(document, running.workdir, operation_id)
             )
             await self.store.catalog.write("default", writes)
         finally:

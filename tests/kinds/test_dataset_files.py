@@ -6,6 +6,7 @@ import os
 import msgspec
 import pytest
 from datasets_for_tests import ManualClock, gather, principal, stream
+from publications import publication
 
 from outlast.engine.preparing import TenantCatalog
 from outlast.executors.calls import Sandbox
@@ -86,7 +87,7 @@ class Bench:
             for document in getattr(outcome, "writes", ()):
                 tag = msgspec.json.decode(document)["type"]
                 writes = await self.publishers[tag].publish(
-                    "default", "ann", operation_id, document, running.workdir
+                    publication(document, running.workdir, operation_id)
                 )
                 await self.store.catalog.write("default", writes)
         finally:

@@ -1,8 +1,8 @@
 import os
 
-import msgspec
 import pytest
 from datasets_for_tests import manifest_of, parsed
+from publications import publication
 
 from outlast.clock import system_clock
 from outlast.engine import Role
@@ -34,9 +34,7 @@ async def publish(publisher, store, tmp_path):
             }
             | fields
         )
-        writes = await publisher.publish(
-            "default", "ann", OPERATION, msgspec.json.encode(wish), tmp_path / "workdir"
-        )
+        writes = await publisher.publish(publication(wish, tmp_path / "workdir", OPERATION))
         if commit:
             await store.catalog.write("default", writes)
         return wish, writes

@@ -3,6 +3,7 @@ import os
 import msgspec
 import pytest
 from datasets_for_tests import manifest_of, parsed
+from publications import publication
 
 from outlast.operations.errors import (
     Conflict,
@@ -44,8 +45,7 @@ def made(workdir, content: bytes, **fields) -> NewVersion:
 @pytest.fixture
 def publish(publisher, workdir):
     async def publish(wish: NewVersion, **more):
-        document = msgspec.json.encode(wish)
-        return await publisher.publish("default", "ann", OPERATION, document, workdir, **more)
+        return await publisher.publish(publication(wish, workdir, OPERATION, **more))
 
     return publish
 
@@ -61,9 +61,10 @@ async def test_nothing_is_visible_until_the_writes_are_made(publish, wish, store
 
 
 async def test_the_name_of_a_version_depends_on_neither_time_nor_tenant(publisher, workdir, wish):
-    document = msgspec.json.encode(wish)
-    ours = await publisher.publish("default", "ann", OPERATION, document, workdir)
-    theirs = await publisher.publish("other", "bob", OPERATION, document, workdir)
+    ours = await publisher.publish(publication(wish, workdir, OPERATION))
+    theirs = await publisher.publish(
+        publication(wish, workdir, OPERATION, tenant="other", created_by="bob")
+    )
     assert [w.name for w in ours] == [w.name for w in theirs]
 
 
@@ -138,13 +139,13 @@ async def test_a_manifest_that_is_unsound_is_refused(publisher, workdir, wish, c
     document["manifest"] |= change
     encoded = msgspec.json.encode(document)
     with pytest.raises(Conflict, match="malformed"):
-        await publisher.publish("default", "ann", OPERATION, encoded, workdir)
+        await publisher.publish(publication(encoded, workdir, OPERATION))
 
 
 async def test_what_is_no_new_version_at_all_is_refused(publisher, workdir):
     for document in (b"", b"{}", b'{"type":"other"}', b"[" * 1000):
         with pytest.raises(Conflict, match="malformed"):
-            await publisher.publish("default", "ann", OPERATION, document, workdir)
+            await publisher.publish(publication(document, workdir, OPERATION))
 
 
 async def test_a_temporary_dataset_bears_the_id_of_its_operation(publish, wish, store, clock):

@@ -32,12 +32,12 @@ class PartPublisher:
         self._races = races
         self._error = error
 
-    async def publish(self, tenant, created_by, operation_id, document, workdir, **_):
+    async def publish(self, publication):
         self.calls += 1
-        assert not workdir.is_dir()
+        assert not publication.workdir.is_dir()
         if self._error is not None:
             raise self._error
-        name = msgspec.json.decode(document, type=Part).name
+        name = msgspec.json.decode(publication.document, type=Part).name
         expected = 7 if self.calls <= self._races else None
         return [CatalogWrite(type="part", id=name, document=b"{}", expected_revision=expected)]
 

@@ -18,8 +18,8 @@ class Publisher:
     def __init__(self):
         self.datasets = []
 
-    async def publish(self, tenant, created_by, operation_id, document, workdir, **_):
-        self.datasets.append(msgspec.json.decode(document)["dataset"])
+    async def publish(self, publication):
+        self.datasets.append(msgspec.json.decode(publication.document)["dataset"])
         return []
 
 

@@ -11,6 +11,7 @@ from outlast.engine.preparing import Preparer
 from outlast.executors.port import Executor
 from outlast.operations.kind import CatalogWrite, Kind
 from outlast.operations.model import Operation
+from outlast.resources.publication import Publication
 from outlast.settings import Limits, Recovery, Sharing
 from outlast.store.port import Store
 from outlast.worker.sink import AttemptFiles
@@ -19,20 +20,8 @@ from outlast.worker.sink import AttemptFiles
 class Publisher(Protocol):
     """Turns what a handler wants to publish into catalog writes, after its attempt has ended."""
 
-    async def publish(
-        self,
-        tenant: str,
-        created_by: str,
-        operation_id: str,
-        document: bytes,
-        workdir: Path,
-        *,
-        project: str | None = None,
-    ) -> Sequence[CatalogWrite]:
-        """The writes. Called again when they lost a race, until it raises OutlastError itself.
-
-        What is made belongs to the operation's `project`.
-        """
+    async def publish(self, publication: Publication) -> Sequence[CatalogWrite]:
+        """The writes. Called again when they lost a race, until it raises OutlastError itself."""
 
 
 class Stager(Protocol):

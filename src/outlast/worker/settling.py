@@ -24,6 +24,7 @@ from outlast.operations.errors import (
 from outlast.operations.failure import Failure, platform_failure
 from outlast.operations.kind import CatalogWrite, Kind, Prepared
 from outlast.operations.model import Operation, Transition
+from outlast.resources.publication import Publication
 from outlast.store.port import Change, Decide
 from outlast.worker.equipment import Equipment
 from outlast.worker.partial import PartialOutput
@@ -151,9 +152,15 @@ class Settlement:
             if publisher is None:
                 raise Conflict(f"nothing here publishes a {tag!r}")
             own = self._operation
-            writes += await publisher.publish(
-                own.tenant, own.created_by, own.id, document, workdir(), project=own.project
+            publication = Publication(
+                tenant=own.tenant,
+                operation_id=own.id,
+                created_by=own.created_by,
+                project=own.project,
+                document=document,
+                workdir=workdir(),
             )
+            writes += await publisher.publish(publication)
         return writes
 
     def _is_allowed(self, tagged: "_Tagged") -> bool:

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from databases_for_tests import MAKER, keep_database
+from publications import publication
 
 from outlast.operations.errors import Conflict, TooLarge
 from outlast.resources.configured import ConfiguredStore
@@ -40,7 +41,9 @@ def publish(store, catalog, objects, spool, tmp_path):
     async def publish(wish, operation=OTHER):
         document = msgspec.json.encode(wish)
         workdir = tmp_path / "work"
-        writes = await publisher.publish("default", "eve", operation, document, workdir)
+        writes = await publisher.publish(
+            publication(document, workdir, operation, created_by="eve")
+        )
         await store.catalog.write("default", writes)
         return writes
 

@@ -1,6 +1,6 @@
-import msgspec
 import pytest
 from datasets_for_tests import gather
+from publications import publication
 
 from outlast.operations.errors import Conflict, NotFound
 from outlast.resources.files import NewFile, published_id
@@ -20,9 +20,8 @@ def workdir(tmp_path):
 def publish(file_publisher, store, workdir):
     async def publish(*, commit: bool = True, **fields):
         wish = {"purpose": "batch_output", "name": "out.jsonl"} | fields
-        document = msgspec.json.encode(NewFile(**wish))
         writes = await file_publisher.publish(
-            "default", "ann", OPERATION, document, workdir, project="of the operation"
+            publication(NewFile(**wish), workdir, OPERATION, project="of the operation")
         )
         if commit:
             await store.catalog.write("default", writes)
@@ -102,4 +101,4 @@ async def test_what_the_operation_did_not_keep_cannot_be_published(publish, file
 async def test_a_document_that_is_no_file_is_a_conflict(file_publisher, workdir):
     for document in (b"{", b"{}", b'{"type":"dataset_version"}'):
         with pytest.raises(Conflict):
-            await file_publisher.publish("default", "ann", OPERATION, document, workdir)
+            await file_publisher.publish(publication(document, workdir, OPERATION))

@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 from datasets_for_tests import gather, principal
+from publications import publication
 
 from outlast.engine import Role
 from outlast.inference.models import find_model
@@ -24,7 +25,7 @@ async def publish(store, objects):
     async def publish(*, commit=True, **fields):
         wish = {"base": "tiny", "method": "lora", "step": 20, "files": FILES, "suffix": "animals"}
         document = msgspec.json.encode(NewModel(**(wish | {"is_final": True} | fields)))
-        writes = await publisher.publish("default", "ann", OPERATION, document, None)
+        writes = await publisher.publish(publication(document, None, OPERATION))
         if commit:
             await store.catalog.write("default", writes)
 

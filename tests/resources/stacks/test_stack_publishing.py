@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from listed_stacks import MAKER, PIN, keep_stack
+from publications import publication
 
 from outlast.clock import system_clock
 from outlast.engine.access import SYSTEM_TENANT
@@ -24,8 +25,7 @@ def publish(store, tmp_path):
     publisher = StackPublisher(store.catalog)
 
     async def publish(wish, operation=OTHER):
-        document = msgspec.json.encode(wish)
-        writes = await publisher.publish("default", "eve", operation, document, tmp_path)
+        writes = await publisher.publish(publication(wish, tmp_path, operation, created_by="eve"))
         await store.catalog.write("default", writes)
         return writes
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias, assert_never
 
-import msgspec
 from msgspec.structs import replace
 
 from outlast.engine.preparing import TenantCatalog
@@ -24,6 +23,7 @@ from outlast.resources.databases.passwords import seal_password
 from outlast.resources.intake import Intake, copy_hashed
 from outlast.resources.keyring import Keyring
 from outlast.resources.objects import ObjectStore
+from outlast.resources.publication import Publication
 from outlast.resources.spooling import disk_errors
 from outlast.store.port import CatalogStore
 
@@ -32,7 +32,7 @@ TAGS: Final = ("database_file", "postgres_database", "database_removal")
 Dependents: TypeAlias = Callable[[str, str], Awaitable[Sequence[CatalogWrite]]]
 """What must be written when a tenant's database goes: what there was only in it."""
 
-_Publication: TypeAlias = NewDatabaseFile | NewPostgresDatabase | RemovedDatabase
+_Wish: TypeAlias = NewDatabaseFile | NewPostgresDatabase | RemovedDatabase
 
 
 class DatabasePublisher:
@@ -59,57 +59,43 @@ class DatabasePublisher:
         self._bytes_max = bytes_max
         self._dependents = dependents
 
-    async def publish(
-        self,
-        tenant: str,
-        created_by: str,
-        operation_id: str,
-        document: bytes,
-        workdir: Path,
-        *,
-        project: str | None = None,
-    ) -> Sequence[CatalogWrite]:
+    async def publish(self, publication: Publication) -> Sequence[CatalogWrite]:
         """The writes for an encoded publication; they belong into the transaction of the success.
 
         Each expects what was read: where one is refused, call again. Raises Conflict for what
         cannot be published, TooLarge.
         """
-        _ = project
-        try:
-            wish: _Publication = msgspec.json.decode(document, type=_Publication)
-        except msgspec.DecodeError as error:
-            raise Conflict(f"the change of a database is malformed: {error}") from error
-        catalog = TenantCatalog(self._catalog, tenant)
+        wish: _Wish = publication.read(_Wish, "the change of a database")
+        catalog = TenantCatalog(self._catalog, publication.tenant)
         found = await look_for_database(catalog, wish.database)
         if found is None:
             raise Conflict(f"the database {wish.database!r} is no more")
         match wish:
             case NewDatabaseFile():
-                return await self._new_file(found, wish, created_by, operation_id, workdir)
+                return await self._new_file(found, wish, publication)
             case NewPostgresDatabase():
-                return self._new_postgres(found, wish, created_by, operation_id)
+                return self._new_postgres(found, wish, publication)
             case RemovedDatabase():
-                return await self._removed(found, operation_id)
+                return await self._removed(found, publication.operation_id)
             case _:
                 assert_never(wish)
 
     async def _new_file(
-        self,
-        found: FoundDatabase,
-        wish: NewDatabaseFile,
-        created_by: str,
-        operation_id: str,
-        workdir: Path,
+        self, found: FoundDatabase, wish: NewDatabaseFile, publication: Publication
     ) -> Sequence[CatalogWrite]:
         document = found.document
         if document.file != wish.replaces:
             raise Conflict(f"the database {found.resource.name!r} has changed meanwhile")
         if document.operation_id is None:
-            _check_owner(found, operation_id)
-            document = replace(document, operation_id=operation_id, created_by=created_by)
+            _check_owner(found, publication.operation_id)
+            document = replace(
+                document,
+                operation_id=publication.operation_id,
+                created_by=publication.created_by,
+            )
         elif found.status != "ready":
             raise model.not_ready(found.resource.name, found.status)
-        stored = await self._store(found, wish.file, workdir)
+        stored = await self._store(found, wish.file, publication.workdir)
         if document.file is not None:
             # Whoever was given it before has a day to read it.
             await self._objects.touch(document.file)
@@ -135,13 +121,9 @@ class DatabasePublisher:
         return taken
 
     def _new_postgres(
-        self,
-        found: FoundDatabase,
-        wish: NewPostgresDatabase,
-        created_by: str,
-        operation_id: str,
+        self, found: FoundDatabase, wish: NewPostgresDatabase, publication: Publication
     ) -> Sequence[CatalogWrite]:
-        _check_owner(found, operation_id)
+        _check_owner(found, publication.operation_id)
         place = PostgresPlace(
             host=wish.host,
             port=wish.port,
@@ -150,7 +132,10 @@ class DatabasePublisher:
             secret=found.id,
         )
         made = replace(
-            found.document, postgres=place, operation_id=operation_id, created_by=created_by
+            found.document,
+            postgres=place,
+            operation_id=publication.operation_id,
+            created_by=publication.created_by,
         )
         password = seal_password(self._keyring, found.resource.tenant, found.id, wish.password)
         return [model.change_database(found.resource, made), password]

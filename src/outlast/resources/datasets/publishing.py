@@ -25,6 +25,7 @@ from outlast.resources.datasets.model import (
 )
 from outlast.resources.intake import open_plain
 from outlast.resources.objects import ObjectStore
+from outlast.resources.publication import Publication
 from outlast.store.port import CatalogStore
 
 DAY: Final = 86_400 * SECOND
@@ -62,16 +63,7 @@ class Publisher:
         self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._temporary_days = temporary_days
 
-    async def publish(
-        self,
-        tenant: str,
-        created_by: str,
-        operation_id: str,
-        document: bytes,
-        workdir: Path,
-        *,
-        project: str | None = None,
-    ) -> Sequence[CatalogWrite]:
+    async def publish(self, publication: Publication) -> Sequence[CatalogWrite]:
         """Store the files that an encoded NewVersion names; the writes that publish them.
 
         The writes belong into the transaction that records the success. Where that transaction is
@@ -79,17 +71,20 @@ class Publisher:
         this itself raises. Raises Conflict for what cannot be published, ResourceExists for a
         version's name that is taken.
         """
+        wish: NewVersion = publication.read(NewVersion, "the new version")
         try:
-            wish = msgspec.json.decode(document, type=NewVersion)
             model.check_manifest(wish.manifest)
-        except (msgspec.DecodeError, Invalid) as error:
+        except Invalid as error:
             raise Conflict(f"the new version is malformed: {error}") from error
-        if wish.is_temporary and wish.dataset != operation_id:
+        if wish.is_temporary and wish.dataset != publication.operation_id:
             raise Conflict("a temporary dataset bears the id of its operation")
         author = Author(
-            tenant=tenant, created_by=created_by, operation_id=operation_id, project=project
+            tenant=publication.tenant,
+            created_by=publication.created_by,
+            operation_id=publication.operation_id,
+            project=publication.project,
         )
-        return await self.publish_version(author, wish, workdir)
+        return await self.publish_version(author, wish, publication.workdir)
 
     async def publish_version(
         self,

@@ -1,10 +1,8 @@
 """Makes what an operation measured the result of an evaluation."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from outlast.engine.preparing import TenantCatalog
@@ -12,6 +10,7 @@ from outlast.operations.errors import Conflict
 from outlast.operations.kind import CatalogWrite
 from outlast.resources.evaluations import model
 from outlast.resources.evaluations.model import NewMeasures
+from outlast.resources.publication import Publication
 from outlast.store.port import CatalogStore
 
 TAG: Final = "chat_measures"
@@ -23,28 +22,15 @@ class EvaluationPublisher:
     def __init__(self, catalog: CatalogStore) -> None:
         self._catalog = catalog
 
-    async def publish(
-        self,
-        tenant: str,
-        created_by: str,
-        operation_id: str,
-        document: bytes,
-        workdir: Path,
-        *,
-        project: str | None = None,
-    ) -> Sequence[CatalogWrite]:
+    async def publish(self, publication: Publication) -> Sequence[CatalogWrite]:
         """The writes for an encoded NewMeasures; they belong to the success's transaction.
 
         Raises Conflict for what cannot be published.
         """
-        _ = workdir, project
-        try:
-            wish = msgspec.json.decode(document, type=NewMeasures)
-        except msgspec.DecodeError as error:
-            raise Conflict(f"the measures are malformed: {error}") from error
-        catalog = TenantCatalog(self._catalog, tenant)
+        wish: NewMeasures = publication.read(NewMeasures, "the set of measures")
+        catalog = TenantCatalog(self._catalog, publication.tenant)
         found = await catalog.get(model.EVALUATION, wish.evaluation)
-        if found is None or found.fields.get(model.OWNER) != operation_id:
+        if found is None or found.fields.get(model.OWNER) != publication.operation_id:
             raise Conflict(f"the evaluation {wish.evaluation!r} is no more")
         stored = model.evaluation_of(found)
         if len(stored.blueprints) != len(wish.measures):
@@ -56,8 +42,8 @@ class EvaluationPublisher:
         done = replace(
             stored,
             blueprints=measured,
-            operation_id=operation_id,
-            created_by=created_by,
+            operation_id=publication.operation_id,
+            created_by=publication.created_by,
             answers=wish.answers,
             answers_version=wish.answers_version,
         )

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from outlast.engine.preparing import TenantCatalog
 from outlast.operations.errors import Conflict, Invalid
 from outlast.operations.kind import CatalogWrite
@@ -15,6 +13,7 @@ from outlast.resources.files import model
 from outlast.resources.files.model import FileDocument, FilePart, NewFile
 from outlast.resources.intake import copy_plain
 from outlast.resources.objects import ObjectStore
+from outlast.resources.publication import Publication
 from outlast.resources.spooling import disk_errors
 from outlast.resources.staging import operation_file_key
 from outlast.store.port import CatalogStore
@@ -34,39 +33,31 @@ class FilePublisher:
         self._spool = spool
         self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    async def publish(
-        self,
-        tenant: str,
-        created_by: str,
-        operation_id: str,
-        document: bytes,
-        workdir: Path,
-        *,
-        project: str | None = None,
-    ) -> Sequence[CatalogWrite]:
+    async def publish(self, publication: Publication) -> Sequence[CatalogWrite]:
         """Store what an encoded NewFile names; the write that publishes it.
 
         It belongs into the transaction that records the operation's end. To call it again does no
         harm. Raises Conflict for what cannot be published.
         """
+        wish: NewFile = publication.read(NewFile, "the new file")
         try:
-            wish = msgspec.json.decode(document, type=NewFile)
             model.check_file(name=wish.name, purpose=wish.purpose, project=wish.project)
             model.check_parts(wish.files)
-        except (msgspec.DecodeError, Invalid) as error:
+        except Invalid as error:
             raise Conflict(f"the new file is malformed: {error}") from error
+        tenant, operation_id = publication.tenant, publication.operation_id
         id = model.published_id(operation_id, wish.purpose)
         # Looked at before any byte is copied. A second one for the purpose is refused at the end.
         if await TenantCatalog(self._catalog, tenant).get(model.FILE, id) is not None:
             raise Conflict(f"the operation has published a file for {wish.purpose!r} already")
         keys = model.new_part_keys(tenant, id, len(wish.files))
-        parts = await self._store_all(operation_id, wish, keys, workdir)
+        parts = await self._store_all(operation_id, wish, keys, publication.workdir)
         published = FileDocument(
             name=wish.name,
             purpose=wish.purpose,
             parts=parts,
-            created_by=created_by,
-            project=wish.project or project,
+            created_by=publication.created_by,
+            project=wish.project or publication.project,
             operation_id=operation_id,
             is_partial=wish.is_partial,
         )

@@ -1,9 +1,7 @@
 """Makes checkpoints of an operation models that outlive it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
 
 from outlast.operations.errors import Conflict, Invalid, NotFound
@@ -18,6 +16,7 @@ from outlast.resources.files.model import (
 from outlast.resources.models import model
 from outlast.resources.models.model import ModelDocument, ModelFile, NewModel
 from outlast.resources.objects import ObjectStore
+from outlast.resources.publication import Publication
 from outlast.resources.staging import operation_file_key
 
 
@@ -27,29 +26,20 @@ class ModelPublisher:
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
-    async def publish(
-        self,
-        tenant: str,
-        created_by: str,
-        operation_id: str,
-        document: bytes,
-        workdir: Path,
-        *,
-        project: str | None = None,
-    ) -> Sequence[CatalogWrite]:
+    async def publish(self, publication: Publication) -> Sequence[CatalogWrite]:
         """Copy what an encoded NewModel names; the writes of the model and of its files.
 
         They belong into the transaction that records the operation's end. To call it again does no
         harm. Raises Conflict for what cannot be published.
         """
-        _ = workdir
-        wish, sources = _read(document, operation_id)
+        tenant, operation_id = publication.tenant, publication.operation_id
+        wish, sources = _read(publication)
         like = FileDocument(
             name="",
             purpose=model.FILE_PURPOSE,
             parts=(),
-            created_by=created_by,
-            project=project,
+            created_by=publication.created_by,
+            project=publication.project,
             operation_id=operation_id,
             is_partial=wish.is_partial,
         )
@@ -72,7 +62,7 @@ class ModelPublisher:
             sizes=sizes,
             step=wish.step,
             operation_id=operation_id,
-            created_by=created_by,
+            created_by=publication.created_by,
             suffix=wish.suffix,
             metrics=wish.metrics,
             is_partial=wish.is_partial,
@@ -94,14 +84,15 @@ class ModelPublisher:
         return stored.bytes
 
 
-def _read(document: bytes, operation_id: str) -> tuple[NewModel, dict[str, str]]:
+def _read(publication: Publication) -> tuple[NewModel, dict[str, str]]:
     """The wish, and the object key of each of its files. Raises Conflict."""
+    wish: NewModel = publication.read(NewModel, "the new model")
     try:
-        wish = msgspec.json.decode(document, type=NewModel)
         model.check_model(wish)
         sources = {
-            name: operation_file_key(operation_id, source) for name, source in wish.files.items()
+            name: operation_file_key(publication.operation_id, source)
+            for name, source in wish.files.items()
         }
-    except (msgspec.DecodeError, Invalid) as error:
+    except Invalid as error:
         raise Conflict(f"the new model is malformed: {error}") from error
     return wish, sources

@@ -1,10 +1,8 @@
 """Makes what an operation did to a pipe table what the catalog tells of it."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final, TypeAlias
 
-import msgspec
 from msgspec.structs import replace
 
 from outlast.engine.preparing import TenantCatalog
@@ -13,12 +11,13 @@ from outlast.operations.kind import CatalogWrite
 from outlast.operations.schedules import schedule_removal
 from outlast.resources.pipe_tables import model
 from outlast.resources.pipe_tables.model import NewContents, RemovedPipeTable
+from outlast.resources.publication import Publication
 from outlast.resources.walking import walk_resources
 from outlast.store.port import CatalogStore
 
 TAGS: Final = ("pipe_table", "pipe_table_removal")
 
-_Publication: TypeAlias = NewContents | RemovedPipeTable
+_Wish: TypeAlias = NewContents | RemovedPipeTable
 
 
 class PipeTablePublisher:
@@ -28,43 +27,32 @@ class PipeTablePublisher:
         self._catalog = catalog
         self._now = now
 
-    async def publish(
-        self,
-        tenant: str,
-        created_by: str,
-        operation_id: str,
-        document: bytes,
-        workdir: Path,
-        *,
-        project: str | None = None,
-    ) -> Sequence[CatalogWrite]:
+    async def publish(self, publication: Publication) -> Sequence[CatalogWrite]:
         """The writes for an encoded publication; they belong into the transaction of the success.
 
         Each expects what was read: where one is refused, call again. Raises Conflict.
         """
-        _ = workdir, project
-        try:
-            wish: _Publication = msgspec.json.decode(document, type=_Publication)
-        except msgspec.DecodeError as error:
-            raise Conflict(f"the change of a pipe table is malformed: {error}") from error
-        catalog = TenantCatalog(self._catalog, tenant)
+        wish: _Wish = publication.read(_Wish, "the change of a pipe table")
+        catalog = TenantCatalog(self._catalog, publication.tenant)
         found = await catalog.get(model.PIPE_TABLE, wish.pipe_table)
         if found is None:
             raise Conflict("the pipe table is no more")
         known = model.pipe_table_document(found)
-        is_owner = found.fields.get(model.OWNER) == operation_id
+        is_owner = found.fields.get(model.OWNER) == publication.operation_id
         if isinstance(wish, RemovedPipeTable):
             if not is_owner:
                 raise Conflict(f"the pipe table {known.table!r} is another operation's meanwhile")
             return removal(found.id, found.revision)
         changed = replace(known, contents=wish.contents)
         if wish.is_loaded:
-            changed = replace(changed, loaded_by=operation_id)
+            changed = replace(changed, loaded_by=publication.operation_id)
         if known.operation_id is not None:
             return [model.change_pipe_table(found, changed)]
         if not is_owner:
             raise Conflict(f"the pipe table {known.table!r} is another operation's meanwhile")
-        made = replace(changed, operation_id=operation_id, created_by=created_by)
+        made = replace(
+            changed, operation_id=publication.operation_id, created_by=publication.created_by
+        )
         schedule = model.refresh_schedule(found.id, made, self._now())
         writes = [model.change_pipe_table(found, made)]
         return writes if schedule is None else [*writes, schedule]

@@ -1,15 +1,14 @@
 """Makes what an operation did to a stack what the catalog tells of it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final, TypeAlias, assert_never
 
-import msgspec
 from msgspec.structs import replace
 
 from outlast.engine.preparing import TenantCatalog
 from outlast.operations.errors import Conflict
 from outlast.operations.kind import CatalogWrite
+from outlast.resources.publication import Publication
 from outlast.resources.stacks import model
 from outlast.resources.stacks.finding import FoundStack
 from outlast.resources.stacks.model import Drift, RemovedStack, StackDrift, StackState
@@ -17,7 +16,7 @@ from outlast.store.port import CatalogStore
 
 TAGS: Final = ("stack_state", "stack_drift", "stack_removal")
 
-_Publication: TypeAlias = StackState | StackDrift | RemovedStack
+_Wish: TypeAlias = StackState | StackDrift | RemovedStack
 
 
 class StackPublisher:
@@ -26,35 +25,24 @@ class StackPublisher:
     def __init__(self, catalog: CatalogStore) -> None:
         self._catalog = catalog
 
-    async def publish(
-        self,
-        tenant: str,
-        created_by: str,
-        operation_id: str,
-        document: bytes,
-        workdir: Path,
-        *,
-        project: str | None = None,
-    ) -> Sequence[CatalogWrite]:
+    async def publish(self, publication: Publication) -> Sequence[CatalogWrite]:
         """The writes for an encoded publication; they belong into the transaction of the end.
 
         Each expects what was read: where one is refused, call again. Raises Conflict for what
         cannot be published.
         """
-        _ = workdir, project
-        try:
-            wish: _Publication = msgspec.json.decode(document, type=_Publication)
-        except msgspec.DecodeError as error:
-            raise Conflict(f"the change of a stack is malformed: {error}") from error
-        resource = await TenantCatalog(self._catalog, tenant).get(model.STACK, wish.stack)
+        wish: _Wish = publication.read(_Wish, "the change of a stack")
+        resource = await TenantCatalog(self._catalog, publication.tenant).get(
+            model.STACK, wish.stack
+        )
         if resource is None:
             raise Conflict(f"the stack {wish.stack!r} is no more")
         found = FoundStack(resource=resource, document=model.stack_document(resource))
         match wish:
             case StackState():
-                return _new_state(found, wish, created_by, operation_id)
+                return _new_state(found, wish, publication)
             case StackDrift():
-                drift = Drift(operation_id=operation_id, resources=wish.resources)
+                drift = Drift(operation_id=publication.operation_id, resources=wish.resources)
                 return _changed(found, replace(found.document, drift=drift))
             case RemovedStack():
                 revision = found.resource.revision
@@ -64,7 +52,7 @@ class StackPublisher:
 
 
 def _new_state(
-    found: FoundStack, wish: StackState, created_by: str, operation_id: str
+    found: FoundStack, wish: StackState, publication: Publication
 ) -> Sequence[CatalogWrite]:
     document = found.document
     key = model.states_prefix(found.resource.tenant, found.id) + wish.state
@@ -81,8 +69,8 @@ def _new_state(
         resources=wish.resources,
         outputs=wish.outputs,
         drift=None,
-        created_by=document.created_by or created_by,
-        operation_id=operation_id if wish.is_done else document.operation_id,
+        created_by=document.created_by or publication.created_by,
+        operation_id=publication.operation_id if wish.is_done else document.operation_id,
     )
     return _changed(found, changed)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from outlast.engine.preparing import TenantCatalog
@@ -14,6 +13,7 @@ from outlast.operations.errors import Conflict
 from outlast.operations.kind import CatalogWrite
 from outlast.resources.intake import Intake, copy_hashed
 from outlast.resources.objects import ObjectStore
+from outlast.resources.publication import Publication
 from outlast.resources.spooling import disk_errors
 from outlast.resources.vector_databases import model
 from outlast.resources.vector_databases.model import NewVectorDatabase
@@ -34,35 +34,22 @@ class VectorDatabasePublisher:
         self._spool = spool
         self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    async def publish(
-        self,
-        tenant: str,
-        created_by: str,
-        operation_id: str,
-        document: bytes,
-        workdir: Path,
-        *,
-        project: str | None = None,
-    ) -> Sequence[CatalogWrite]:
+    async def publish(self, publication: Publication) -> Sequence[CatalogWrite]:
         """The writes for an encoded NewVectorDatabase; they belong to the success's transaction.
 
         To call it again does no harm. Raises Conflict for what cannot be published.
         """
-        _ = project
-        try:
-            wish = msgspec.json.decode(document, type=NewVectorDatabase)
-        except msgspec.DecodeError as error:
-            raise Conflict(f"the new vector database is malformed: {error}") from error
-        catalog = TenantCatalog(self._catalog, tenant)
+        wish: NewVectorDatabase = publication.read(NewVectorDatabase, "the new vector database")
+        catalog = TenantCatalog(self._catalog, publication.tenant)
         found = await catalog.get(model.VECTOR_DATABASE, wish.vector_database)
-        if found is None or found.fields.get(model.OWNER) != operation_id:
+        if found is None or found.fields.get(model.OWNER) != publication.operation_id:
             raise Conflict(f"the vector database {wish.vector_database!r} is no more")
-        taken = await self._store(found.tenant, found.id, wish.file, workdir)
+        taken = await self._store(found.tenant, found.id, wish.file, publication.workdir)
         built = replace(
             model.document_of(found),
-            operation_id=operation_id,
-            created_by=created_by,
-            files={model.CHUNKS_FILE: model.file_key(tenant, found.id, taken.sha256)},
+            operation_id=publication.operation_id,
+            created_by=publication.created_by,
+            files={model.CHUNKS_FILE: model.file_key(found.tenant, found.id, taken.sha256)},
             bytes=taken.bytes,
             documents=wish.documents,
             chunks=wish.chunks,
