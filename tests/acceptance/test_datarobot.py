@@ -4,7 +4,9 @@ It goes by the rules of the Terraform provider: the status's place is the sixth 
 URL, what was redirected is done, and what has failed says why.
 """
 
+import io
 import time
+import zipfile
 from urllib.parse import urlsplit
 
 import httpx
@@ -109,21 +111,60 @@ def test_from_a_file_to_a_vector_database_and_back(provider):
     assert "The owl hunts at night." in chunks
 
 
-def test_documents_that_cannot_be_read_fail_with_a_reason(provider):
+def bomb():
+    """A small archive of a large text."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.txt", b"a" * 70_000_000)
+    return content.getvalue()
+
+
+def test_what_cannot_be_read_fails_with_a_reason_and_leaves_nothing(provider):
     use_case = provider.post("/api/v2/useCases/", json={"name": "Garbage"})[0]["id"]
-    files = {"file": ("garbage.pdf", b"%PDF-1.7 this is none")}
+    reasons = {
+        "garbage.pdf": (b"%PDF-1.7 this is none", "PDF"),
+        "bomb.zip": (bomb(), "bytes"),
+        "empty.zip": (b"PK\x05\x06" + bytes(18), "text"),
+        "garbage.zip": (b"PK\x03\x04garbage", "zip"),
+    }
+    for name, (content, reason) in reasons.items():
+        _, location = provider.post("/api/v2/datasets/fromFile/", files={"file": (name, content)})
+        dataset = provider.follow(location)
+        wish = {"datasetId": dataset["datasetId"], "useCaseId": use_case}
+        wish["chunkingParameters"] = {"embeddingModel": MODEL}
+        made, location = provider.post(GENAI + "/vectorDatabases/", json=wish)
+        with pytest.raises(AssertionError, match=reason):
+            provider.follow(location)
+        path = f"{GENAI}/vectorDatabases/{made['id']}/"
+        shown = provider.http.get(path).json()
+        assert shown["executionStatus"] == "ERROR"
+        assert reason in shown["errorMessage"]
+        assert shown["name"] == f"Vector Database for {name}"
+        assert provider.http.delete(path).status_code == 204
+        assert provider.http.delete(f"/api/v2/datasets/{dataset['datasetId']}/").status_code == 204
+    assert provider.http.get(f"{GENAI}/vectorDatabases/?useCaseId={use_case}").json()["count"] == 0
+
+
+def test_rows_that_are_none_fail_and_a_table_without_any_is_refused(provider):
+    use_case = provider.post("/api/v2/useCases/", json={"name": "Nothing"})[0]["id"]
+    for name, content in (("broken.parquet", b"PAR1 this is none"), ("broken.jsonl", b"{")):
+        answer, location = provider.post(
+            "/api/v2/datasets/fromFile/", files={"file": (name, content)}
+        )
+        with pytest.raises(AssertionError):
+            provider.follow(location)
+        shown = provider.http.get(f"/api/v2/datasets/{answer['catalogId']}/").json()
+        assert (shown["processingState"], shown["error"] != "") == ("ERROR", True)
+    files = {"file": ("empty.csv", b"document\n")}
     _, location = provider.post("/api/v2/datasets/fromFile/", files=files)
     dataset = provider.follow(location)
+    assert dataset["rowCount"] == 0
     wish = {"datasetId": dataset["datasetId"], "useCaseId": use_case}
     wish["chunkingParameters"] = {"embeddingModel": MODEL}
-    made, location = provider.post(GENAI + "/vectorDatabases/", json=wish)
-    with pytest.raises(AssertionError, match="PDF"):
-        provider.follow(location)
-    shown = provider.http.get(f"{GENAI}/vectorDatabases/{made['id']}/").json()
-    assert shown["executionStatus"] == "ERROR"
-    assert "PDF" in shown["errorMessage"]
-    assert shown["name"] == "Vector Database for garbage.pdf"
-    assert provider.http.delete(f"{GENAI}/vectorDatabases/{made['id']}/").status_code == 204
+    answer = provider.http.post(GENAI + "/vectorDatabases/", json=wish)
+    assert answer.status_code == 422
+    [fault] = answer.json()["detail"]
+    assert (fault["loc"], "no rows" in fault["msg"]) == (["body", "datasetId"], True)
 
 
 def test_a_profile_of_its_own_leads_to_itself(server):
