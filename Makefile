@@ -64,8 +64,8 @@ bench: .venv-bench/.ready  ## measure every claim beside its peers and print one
 
 pins:  # for developers: uv writes the hashed pins
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements.txt
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o deploy/requirements.txt
-	uv pip compile pyproject.toml --extra ray --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o deploy/requirements-ray.txt
+	uv pip compile pyproject.toml --extra policy --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o deploy/requirements.txt
+	uv pip compile pyproject.toml --extra policy --extra ray --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o deploy/requirements-ray.txt
 	echo torch | uv pip compile pyproject.toml --extra finetuning --group dev --group heavy --excludes - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o requirements-heavy.txt
 	uv pip compile pyproject.toml --group bench --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements.txt -o bench/requirements.txt
 	for v in 1.66.0 1.73.0 1.78.0; do printf 'gooddata-sdk==%s\ngooddata-api-client==%s\n' $$v $$v | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/heavy/gooddata/requirements-$$v.txt; done
