@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from replayed_tool import ReplayedTool
+
 from outlast.client import Client
 
 HERE = Path(__file__).parent
@@ -32,7 +34,7 @@ class RealServer:
         arguments += ["--kinds", "client_kinds", "--workers", "4"]
         settings = self.data.parent / "settings.toml"
         # A server that is restarted gives its attempts back rather than see them out.
-        settings.write_text("[recovery]\ndrain_seconds = 0.2\n")
+        settings.write_text("[recovery]\ndrain_seconds = 0.2\n" + self._infrastructure())
         arguments += ["--settings", str(settings)]
         # Where tests run, a sandbox cannot always be had; what it keeps is tested elsewhere.
         arguments += ["--allow-unsandboxed"]
@@ -50,6 +52,15 @@ class RealServer:
         self.started = json.loads(line)
         assert self.started["url"] == self.url
         return self
+
+    def _infrastructure(self):
+        """A module, and a program that says of it what Terraform has said of another."""
+        folder = self.data.parent / "infrastructure"
+        folder.mkdir(exist_ok=True)
+        variables = {"nodes": {"default": 2}, "password": {"default": "", "sensitive": True}}
+        (folder / "main.tf.json").write_text(json.dumps({"variable": variables}))
+        program = ReplayedTool(folder).program
+        return f'[infrastructure]\nprogram = "{program}"\n[modules.web]\npath = "{folder}"\n'
 
     def stop(self, number=signal.SIGTERM):
         process, self._process = self._process, None

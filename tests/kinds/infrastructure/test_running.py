@@ -5,13 +5,12 @@ The tool is a program that says what Terraform has said. Terraform itself is in 
 
 import io
 import json
-import sys
 import tarfile
-from pathlib import Path
 
 import msgspec
 import pytest
 from listed_stacks import listed_installation, listed_module, listed_stack
+from replayed_tool import STATE, STREAMS, ReplayedTool
 
 from outlast.kinds import check_drift, deploy, destroy
 from outlast.resources.keyring import make_key
@@ -22,39 +21,6 @@ from outlast.testing import run_kind
 STACK = "06EV0000000000000STK"
 BEFORE = "00000001-06EV0000000000000MKR-0001"
 AFTER = "00000002-00000000000000000000-0001"
-STREAMS = Path(__file__).parent / "streams"
-STATE = {
-    "version": 4,
-    "resources": [{"mode": "managed", "instances": [{}, {}, {}]}],
-    "outputs": {
-        "address": {"value": "10.0.0.1", "type": "string"},
-        "told": {"value": "it is correct-horse", "type": "string"},
-        "password": {"value": "correct-horse", "type": "string", "sensitive": True},
-    },
-}
-PROGRAM = """#!{python}
-import json, os, sys, time
-from pathlib import Path
-here = Path({here!r})
-files = {{p.name: [p.read_text(), oct(p.stat().st_mode & 0o777)] for p in Path().glob("*.json")}}
-configuration = Path(os.environ["TF_CLI_CONFIG_FILE"]).read_text()
-backend = json.loads(files["outlast_override.tf.json"][0])["terraform"]["backend"]["local"]
-state = Path(backend["path"])
-call = dict(arguments=sys.argv[1:], environment=dict(os.environ), files=files,
-            configuration=configuration, state=state.read_text() if state.exists() else None)
-with (here / "calls").open("a") as calls:
-    calls.write(json.dumps(call) + "\\n")
-if sys.argv[1] == "init":
-    sys.stderr.write((here / "complaint").read_text())
-    sys.exit(int((here / "init-code").read_text()))
-time.sleep(float((here / "seconds").read_text()))
-for line in (here / "stream").read_text().splitlines():
-    print(line, flush=True)
-new = (here / "state").read_text()
-if new and sys.argv[1] == "apply":
-    state.write_text(new)
-sys.exit(int((here / "code").read_text()))
-"""
 
 
 class Bench:
@@ -63,10 +29,8 @@ class Bench:
     def __init__(self, folder):
         self.folder = folder
         self.keys = make_key()
-        self.program = folder / "tofu"
-        self.program.write_text(PROGRAM.format(python=sys.executable, here=str(folder)))
-        self.program.chmod(0o755)
-        self.says()
+        self.tool = ReplayedTool(folder)
+        self.says = self.tool.says
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as packed:
             for name, mode in (("main.tf", 0o600), ("scripts/run.sh", 0o700)):
@@ -75,17 +39,8 @@ class Bench:
                 packed.addfile(member, io.BytesIO(b"# ab"))
         (folder / "module.tar").write_bytes(archive.getvalue())
 
-    def says(self, stream="created", *, code=0, state=STATE, init_code=0, complaint="", seconds=0):
-        told = (STREAMS / f"{stream}.jsonl").read_text()
-        state = state if isinstance(state, str) else json.dumps(state)
-        for name, text in (
-            *(("stream", told), ("code", code), ("state", state), ("seconds", seconds)),
-            *(("init-code", init_code), ("complaint", complaint)),
-        ):
-            (self.folder / name).write_text(str(text))
-
     def run(self, kind, spec, *, kept=None, attempt=1, tool=None, secrets=None, **document):
-        program = {"program": str(self.program)} | (tool or {})
+        program = {"program": str(self.tool.program)} | (tool or {})
         files = {}
         if kept is not None:
             files[BEFORE] = states.seal_state(self.keys, kept, BEFORE)
@@ -106,7 +61,7 @@ class Bench:
 
     @property
     def calls(self):
-        return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+        return self.tool.calls
 
     def kept(self, result, name=AFTER):
         return states.open_state(self.keys, result.files[name], name)
