@@ -243,7 +243,7 @@ async def test_a_connection_is_made_looked_at_changed_and_deleted(serving, clien
     answer = await client.post(f"{INFRA}/connections", json=asked)
     made = ok(answer, 201)
     assert made["providerConfig"] == {"region": "eu", "url": "s3://b"}
-    assert made["credentialNames"] == ["access_key", "secret_key"]
+    assert made["credentialNames"] == ["accessKey", "secretKey"]
     assert made["status"] == "validating"
     operation = ok(await client.get(f"{ROOT}/operations/{made['operationId']}"))
     assert operation["operation"] == "validate-connection"

@@ -14,6 +14,7 @@ from databases_for_tests import keep_database, keep_pipe_table
 from datasets_for_tests import stream
 from services_for_tests import KINDS, SERVICES
 from serving import OwnSandbox
+from stacks_for_tests import VARIABLES, keep_connection, keep_stack
 
 from outlast.engine import Engine, Hub, Principal, Role, Wish
 from outlast.engine.preparing import OwnPreparer
@@ -35,7 +36,9 @@ from outlast.resources.files import Files
 from outlast.resources.keyring import make_key, read_keys
 from outlast.resources.objects import LocalObjects
 from outlast.resources.pipe_tables.library import PipeTables
+from outlast.resources.secrets import Secrets
 from outlast.resources.services import Services
+from outlast.resources.stacks import Stacks
 from outlast.resources.vector_databases import VectorDatabases
 from outlast.settings import Limits, ObjectStoreSettings, Settings
 from outlast.store.port import Change, Claim
@@ -112,6 +115,7 @@ class World:
             databases=Databases(store, LocalObjects(self.folder / "objects"), KEYRING),
             pipe_tables=PipeTables(store),
             services=Services(store.catalog, kinds, OwnPreparer()),
+            stacks=Stacks(self.engine, self._secrets(), self._objects(), KEYRING),
         )
         site = Site(parts, ready=self._ready, version="1")
         self.client = httpx.AsyncClient(
@@ -141,7 +145,8 @@ class World:
         """Make what is given, several things with commas, a second apart.
 
         "KIND STATE", "KIND STATE as ID", "dataset", "database NAME", then "pipe_table NAME",
-        "vector_database NAME".
+        "vector_database NAME"; of what the last operation has made "stack NAME", "network NAME",
+        "cluster NAME", "connection NAME".
         """
         for words in filter(None, given.split(", ")):
             kind, _, state = words.partition(" ")
@@ -151,6 +156,10 @@ class World:
                 self.database_id = await keep_database(self.store, state)
             elif kind == "vector_database":
                 self.vector_database_id = await datarobot_examples.keep(self.store, state)
+            elif kind in {"stack", "network", "cluster"}:
+                await keep_stack(self.store, kind, state, self.id, variables=VARIABLES[kind])
+            elif kind == "connection":
+                await keep_connection(self.store, state, self.id)
             elif kind == "pipe_table":
                 await keep_pipe_table(self.store, self.database_id, state)
             else:
@@ -232,6 +241,13 @@ class World:
         async def run(spec, context): ...
 
         return Kind(name, spec=Any, result=Any, run=run, prepare=prepare, executor="inline")
+
+    def _objects(self):
+        return LocalObjects(self.folder / "objects")
+
+    def _secrets(self):
+        now = self.store.operations.now
+        return Secrets(self.store.catalog, KEYRING, backends={}, environment={}, now=now)
 
     async def _ready(self): ...
 

@@ -37,6 +37,12 @@ MODULES = {
 }
 """A module of each word; those that must be given are marked."""
 
+VARIABLES = {
+    "stack": {"size": 3},
+    "network": {"name": "main", "region": "eu-north-1", "cidr": "10.0.0.0/16"},
+    "cluster": {"name": "prod", "network_id": "06A1B2C3D4E5F6G7H8J9", "nodes": 2},
+}
+
 
 async def keep_stack(store, word="network", name="main", made_by="", tenant="default", **fields):
     """A stack that is there; the operation that made it has this id."""

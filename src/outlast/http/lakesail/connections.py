@@ -18,7 +18,7 @@ from outlast.dialects.lakesail.connections import (
 )
 from outlast.dialects.lakesail.connections import Connection as ShownConnection
 from outlast.dialects.lakesail.ids import show_id, show_name
-from outlast.dialects.lakesail.names import to_snake
+from outlast.dialects.lakesail.names import to_camel, to_snake
 from outlast.engine.access import Verb
 from outlast.http.lakesail.answering import ANSWER_MEDIA, BASE, WINDOW, Window, answered
 from outlast.http.lakesail.including import NamedOperations
@@ -211,7 +211,7 @@ def show_connection(connection: Connection, named: NamedOperations) -> ShownConn
         name=connection.name,
         provider=connection.provider,
         provider_config=show_config(connection.region, connection.settings, connection.identity),
-        credential_names=connection.secret_names,
+        credential_names=[to_camel(name) for name in connection.secret_names],
         status=STATUSES[connection.status],
         status_message=named.why_failed(connection.operation_id) if is_failed else UNSET,
         operation_id=show_id(connection.operation_id),
