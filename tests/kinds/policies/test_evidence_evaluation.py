@@ -20,6 +20,7 @@ from outlast.resources.policies import reports
 from outlast.resources.policies.collecting import ReportCollector
 from outlast.resources.policies.format import PolicyDocument, Rule
 from outlast.resources.policies.library import Policies
+from outlast.settings import Limits
 
 BOM = {
     "bomFormat": "CycloneDX",
@@ -194,6 +195,7 @@ async def test_without_policies_all_that_are_built_in_for_the_type_are_meant(lak
         assert expected <= names
         assert "licenses_denied" in expected or "licenses_denied" not in names
         assert all(not one.document.tests for one in prepared.plan.policies)
+        assert prepared.plan.seconds == Limits().policy_seconds
 
 
 async def prepare(catalog, **spec):

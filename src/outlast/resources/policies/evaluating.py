@@ -38,7 +38,8 @@ def judge(policy: PolicyDocument, seen: Seen, *, seconds: float) -> Verdict:
             at, verdict = (at, said) if isinstance(said, Verdict) else (said, None)
     except msgspec.MsgspecError:
         return Verdict(error=_uncertain(_FATES["died"], at))
-    if verdict is None or forked.fate != "ended":
+    has_ended = forked.fate == "ended" or (verdict is not None and verdict.error is not None)
+    if verdict is None or not has_ended:
         return Verdict(error=_uncertain(_FATES[forked.fate].format(seconds=seconds), at))
     error = verdict.error
     if error is not None and any(one in error.message for one in _MEMORY_ERRORS):
@@ -49,7 +50,7 @@ def judge(policy: PolicyDocument, seen: Seen, *, seconds: float) -> Verdict:
 def _judge(policy: PolicyDocument, seen: Seen, say: Say) -> None:
     if policy.language == "rego":
         source = policy.source or ""
-        verdict = rego_engine.judge(source, seen, lambda at: say(msgspec.msgpack.encode(at)))
+        verdict = rego_engine.judge(source, seen, lambda one: say(msgspec.msgpack.encode(one)))
     else:
         verdict = cel_engine.judge(policy, seen)
     say(msgspec.msgpack.encode(verdict))

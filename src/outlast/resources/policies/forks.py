@@ -50,8 +50,10 @@ def fork(
     so much memory beside what this process has, else no more than this process may have. `heard`
     is told each thing as it is said.
     """
-    # A fork has the addresses of this process already, and may not ask how many they are.
-    address_bytes = None if memory_bytes is None else _address_space() + memory_bytes
+    address_bytes = None
+    if memory_bytes is not None and linux.SUPPORTED:
+        # A fork has the addresses of this process already, and may not ask how many they are.
+        address_bytes = _address_space() + memory_bytes
     read, write = os.pipe()
     with warnings.catch_warnings():
         # The fork runs one thread, which takes no lock that another had: none but ours is in it.

@@ -46,6 +46,7 @@ Document: TypeAlias = ctypes.c_void_p
 
 _FILE: Final = "policy.rego"
 _RULE: Final = "result"
+_NO_RESULT: Final = "the rule result has no value for this evidence"
 _TRACE_BYTES_KEPT: Final = 64 * 1024
 _INTEGER_MAX: Final = 2**63 - 1
 _PACKAGE: Final = re.compile(
@@ -140,16 +141,22 @@ class NoResult(Exception):
         self.is_error = is_error
 
 
-def judge(source: str, seen: Seen, located: Callable[[Position], None]) -> Verdict:
-    """What a policy says. `located` is told where its rule is, before it is evaluated."""
+def judge(source: str, seen: Seen, tell: Callable[[Position | Verdict], None]) -> Verdict:
+    """What a policy says.
+
+    Before it is evaluated `tell` is told where its rule is, and before it is found out why there is
+    no result, that there is none: both may take longer than there is time.
+    """
     try:
         policy = RegoPolicy(source)
-        located(policy.position)
+        tell(policy.position)
         document = input_of(seen)
         try:
             return _verdict(policy.evaluate(document), policy.position)
         except NoResult as missing:
-            return Verdict(error=_explain(source, document, policy.position, missing))
+            at = policy.position
+            tell(Verdict(error=_error(_NO_RESULT, at, is_certain=False)))
+            return Verdict(error=_explain(source, document, at, missing))
     except PolicyFailed as failed:
         return Verdict(error=failed.error)
 
@@ -219,7 +226,7 @@ def _explain(source: str, document: Document, at: Position, missing: NoResult) -
         except PolicyFailed as failed:
             return failed.error
     if not missing.is_error:
-        return _error("the rule result has no value for this evidence", at)
+        return _error(_NO_RESULT, at)
     found = policy.where(printed.text)
     return _error(*found) if found else _error("the policy failed", at)
 
@@ -272,8 +279,13 @@ def _escape(found: re.Match[str]) -> str:
     return found[0] if found[1] else r"\\"
 
 
-def _error(message: str, position: Position) -> PolicyError:
-    return PolicyError(message=shortened(message), line=position.line, column=position.column)
+def _error(message: str, position: Position, *, is_certain: bool = True) -> PolicyError:
+    return PolicyError(
+        message=shortened(message),
+        line=position.line,
+        column=position.column,
+        is_certain=is_certain,
+    )
 
 
 def _failed(message: str, position: tuple[int, int]) -> PolicyFailed:
