@@ -67,6 +67,7 @@ async def test_a_new_stack_is_an_operation_and_its_secrets_are_not_stored(servin
     shown = (await client.get("/v1/stacks/one")).json()
     assert (shown["id"], shown["status"]) == (made["resource_id"], "deploying")
     assert shown["secret_names"] == ["password"]
+    assert shown["created_by"] == made["created_by"]
     taken = problem_of(await client.post("/v1/stacks", json=body))
     assert taken["code"] == "resource_exists"
 

@@ -50,13 +50,13 @@ def test_a_row_never_goes_back(name):
 def test_what_is_planned_waits_until_it_begins():
     table, _ = play("created", until=lambda one: one.planned.add)
     assert set(statuses(table).values()) == {"pending"}
-    assert (table.total, table.ended, table.is_applying) == (4, 0, False)
+    assert (len(table.shown(0)), table.counts, table.is_applying) == (4, None, False)
 
 
 def test_what_was_created_has_succeeded_and_has_taken_its_time():
     table, shown = play("created")
     assert set(statuses(table).values()) == {"succeeded"}
-    assert table.applied.add == table.ended == 4
+    assert (table.applied.add, table.counts) == (4, (4, 4))
     assert all(row.duration_seconds > 0 for row in shown[-1])
     assert {row.urn for row in shown[-1]} == {
         "urn:terraform_data.a[0]", "urn:terraform_data.a[1]", "urn:terraform_data.a[2]",
@@ -76,6 +76,13 @@ def test_a_replacement_is_two_rows_and_what_is_only_looked_at_is_unchanged():
         ("replaced", "delete"): "succeeded",
         ("replaced", "create"): "succeeded",
     }
+
+
+def test_what_is_only_looked_at_is_not_counted():
+    table, _ = play("destroyed", until=lambda one: one.planned.remove)
+    assert set(statuses(table).values()) == {"pending"}
+    assert table.counts is None
+    assert play("replaced")[0].counts == (3, 3)
 
 
 def test_what_failed_has_failed_and_what_was_to_follow_still_waits():

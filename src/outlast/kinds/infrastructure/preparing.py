@@ -12,10 +12,11 @@ from outlast.kinds.infrastructure.plan import (
     InfrastructurePlan,
 )
 from outlast.operations.errors import NotSupported
-from outlast.operations.kind import OPERATION, Catalog, OperationDocument, Prepared
+from outlast.operations.kind import Catalog, Prepared
 from outlast.resources.configured import InfrastructureDocument, find_installation
 from outlast.resources.connections import FoundConnection, find_any
 from outlast.resources.stacks import FoundStack, model
+from outlast.resources.stacks.finding import find_owner
 from outlast.resources.stacks.model import StackDocument
 from outlast.resources.stacks.modules import MODULE_FILE
 
@@ -103,7 +104,5 @@ async def maker_of(found: FoundStack, catalog: Catalog) -> str | None:
     """Who made a stack, or has asked for it: until it was changed once, its operation knows."""
     if found.document.created_by:
         return found.document.created_by
-    owner = await catalog.get(OPERATION, found.owner)
-    if owner is None:
-        return None
-    return msgspec.json.decode(owner.document, type=OperationDocument).created_by or None
+    owner = await find_owner(catalog, found)
+    return None if owner is None else owner.created_by or None

@@ -46,13 +46,15 @@ class Reporter:
 
     def report(self) -> None:
         """Report the table as it is now; what does not fit is left out, and that is said."""
-        rows, table = self._table.shown(time.monotonic()), self._table
+        rows = self._table.shown(time.monotonic())
+        # Before anything is changed there is nothing to count: what was looked at is not done.
+        done, total = self._table.counts or (None, None)
         while True:
             shown = _most_urgent(rows, self._shown_max)
             message = "" if len(shown) == len(rows) else f"{len(shown)} of {len(rows)} are shown"
             try:
                 self._context.report(
-                    table.ended, table.total, unit="resources", message=message, resources=shown
+                    done, total, unit="resources", message=message, resources=shown
                 )
             except TooLarge:
                 self._shown_max = len(shown) // 2

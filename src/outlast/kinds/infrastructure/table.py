@@ -74,14 +74,12 @@ class ResourceTable:
         ]
 
     @property
-    def total(self) -> int:
-        """How many there are."""
-        return len(self._rows)
-
-    @property
-    def ended(self) -> int:
-        """With how many of them nothing more is to be done."""
-        return sum(row.status not in {"pending", "running"} for row in self._rows.values())
+    def counts(self) -> tuple[int, int] | None:
+        """How many changes have ended, of how many; None before the first has begun."""
+        if not self.is_applying:
+            return None
+        changes = list(self.changes())
+        return sum(row.status not in {"pending", "running"} for row in changes), len(changes)
 
     @property
     def is_applying(self) -> bool:

@@ -48,23 +48,30 @@ async def find_stack(catalog: Catalog, ref: str, word: Word | None = None) -> Fo
     return found
 
 
-async def tell_status(catalog: Catalog, found: FoundStack) -> Status:
+async def find_owner(catalog: Catalog, found: FoundStack) -> OperationDocument | None:
+    """The operation that was asked for last, if it is still there."""
+    owner = await catalog.get(OPERATION, found.owner)
+    return None if owner is None else msgspec.json.decode(owner.document, type=OperationDocument)
+
+
+def tell_status(found: FoundStack, owner: OperationDocument | None) -> Status:
     """What is under way with a stack, or what became of it."""
     if found.document.operation_id == found.owner:
         return "ready"
-    owner = await catalog.get(OPERATION, found.owner)
     if owner is None:
         return "failed"
-    operation = msgspec.json.decode(owner.document, type=OperationDocument)
-    if not operation.state.is_terminal:
-        return "destroying" if operation.kind == _DESTROY else "deploying"
+    if not owner.state.is_terminal:
+        return "destroying" if owner.kind == _DESTROY else "deploying"
     # It may have succeeded since the stack was read.
-    return "ready" if operation.state is State.SUCCEEDED else "failed"
+    return "ready" if owner.state is State.SUCCEEDED else "failed"
 
 
 async def show_stack(catalog: Catalog, found: FoundStack) -> Stack:
     """A stack as callers see it."""
     resource, document = found.resource, found.document
+    owner = None
+    if document.operation_id != found.owner:
+        owner = await find_owner(catalog, found)
     return Stack(
         id=resource.id,
         name=model.plain_name(resource),
@@ -74,12 +81,13 @@ async def show_stack(catalog: Catalog, found: FoundStack) -> Stack:
         variables=document.variables,
         secret_names=document.secret_names,
         connection=document.connection,
-        status=await tell_status(catalog, found),
+        status=tell_status(found, owner),
         resources=document.resources,
         outputs=document.outputs,
         drift=document.drift,
         created_at=resource.created_at,
-        created_by=document.created_by,
+        # Until it was changed once, only who asked for that is known, and the operation knows.
+        created_by=document.created_by or ("" if owner is None else owner.created_by),
         updated_at=resource.updated_at,
         operation_id=found.owner,
     )
