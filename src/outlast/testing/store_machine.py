@@ -342,15 +342,14 @@ class StoreMachine(RuleBasedStateMachine):
             assert len(notes) == self.model[id_].notes
 
     def _stored(self) -> dict[str, Operation]:
-        if not self.model:
-            return {}
         found = self._run(self._operations(1).get(None, list(self.model)))
         assert None not in found
         return {operation.id: operation for operation in found if operation is not None}
 
     def _forget(self, id_: str) -> None:
-        del self.model[id_]
+        tenant = self.model.pop(id_).submission.tenant
         self.seen.pop(id_, None)
+        assert self._run(self._operations(0).find_tombstone(tenant, id_)) is not None
         assert self._run(self._operations(0).get(None, [id_])) == [None]
         assert self._run(self._operations(0).events(id_)) == []
 
