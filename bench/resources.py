@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx
 import uvloop
@@ -33,6 +33,26 @@ CONNECTIONS: Final = 8
 DOORS: Final = {"native": "/v1/operations", "LakeSail": "/lakesail/api/v1/operations"}
 SHARE_MAX: Final = 2.0
 WAIT_SECONDS_MAX: Final = 1.0
+
+
+class Cost(NamedTuple):
+    """Microseconds of the server's processor for a poll of each of the three operations."""
+
+    plain: float
+    full: float
+    heavy: float
+
+    @property
+    def share(self) -> float:
+        """What a poll with resources costs beside its bytes, over one without."""
+        return (self.full - max(0.0, self.heavy - self.plain)) / self.plain
+
+
+class Measured(NamedTuple):
+    """What polls cost by door, and how long changes waited to be seen."""
+
+    costs: dict[str, list[Cost]]
+    waits: list[float]
 
 
 class Place:
@@ -89,30 +109,27 @@ class Place:
             stamp = changed_at
 
 
-def measure(place: Place, wanted: argparse.Namespace) -> None:
-    """Print what polls cost, and how long changes wait."""
+def compare(place: Place, door: str, rounds: int, *, resources: int, seconds: float) -> list[Cost]:
+    """What polls at a door cost without resources, with them, and for the bytes alone."""
     plain = place.start()
-    full = place.start(resources=wanted.resources, seconds=3600)
-    for door, path in DOORS.items():
-        sizes = [len(place.client.get(f"{path}/{id}").content) for id in (plain, full)]
-        heavy = place.start(bytes=sizes[1] - sizes[0])
-        costs = [
-            [place.poll(door, id, wanted.seconds) for id in (plain, full, heavy)]
-            for _ in range(wanted.rounds)
-        ]
-        shares = [(b - max(0, c - a)) / a for a, b, c in costs]
-        a, b, c = (statistics.median(column) for column in zip(*costs, strict=True))
-        print(
-            f"{door:10} {sizes[1]:7,} bytes: {a:6.0f} us without, {b:6.0f} us with,"
-            f" {c:6.0f} us for the bytes; share {statistics.median(shares):.2f}"
-            f" ({min(shares):.2f}-{max(shares):.2f}), at most {SHARE_MAX}"
-        )
-    moving = place.start(resources=wanted.resources, changes_per_second=50, seconds=12)
-    waits = sorted(place.waits(moving))
-    print(
-        f"changes    waited {statistics.median(waits):.2f} s, at most {waits[-1]:.2f} s"
-        f" ({len(waits)} answers), at most {WAIT_SECONDS_MAX:.0f} s"
-    )
+    full = place.start(resources=resources, seconds=3600)
+    sizes = [len(place.client.get(f"{DOORS[door]}/{id}").content) for id in (plain, full)]
+    heavy = place.start(bytes=sizes[1] - sizes[0])
+    return [
+        Cost(*(place.poll(door, id, seconds) for id in (plain, full, heavy))) for _ in range(rounds)
+    ]
+
+
+def measure(rounds: int, *, resources: int = 500, seconds: float = 2.0) -> Measured:
+    """What polls cost at each door, and how long changes wait, on a server of its own."""
+    with tempfile.TemporaryDirectory() as root, ExitStack() as stack:
+        place = Place(Path(root), stack)
+        costs = {
+            door: compare(place, door, rounds, resources=resources, seconds=seconds)
+            for door in DOORS
+        }
+        moving = place.start(resources=resources, changes_per_second=50, seconds=12)
+        return Measured(costs, list(place.waits(moving)))
 
 
 def main() -> None:
@@ -122,8 +139,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     wanted = parser.parse_args()
     uvloop.install()
-    with tempfile.TemporaryDirectory() as root, ExitStack() as stack:
-        measure(Place(Path(root), stack), wanted)
+    found = measure(wanted.rounds, resources=wanted.resources, seconds=wanted.seconds)
+    for door, costs in found.costs.items():
+        shares = [one.share for one in costs]
+        plain, full, heavy = (statistics.median(column) for column in zip(*costs, strict=True))
+        print(
+            f"{door:10} {plain:6.0f} us without, {full:6.0f} us with,"
+            f" {heavy:6.0f} us for the bytes; share {statistics.median(shares):.2f} ({min(shares):.2f}-{max(shares):.2f}),"
+            f" at most {SHARE_MAX}"
+        )
+    waits = found.waits
+    print(
+        f"changes    waited {statistics.median(waits):.2f} s, at most {max(waits):.2f} s"
+        f" ({len(waits)} answers), at most {WAIT_SECONDS_MAX:.0f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import noisy_neighbour
 import peers
 import pickup
 import prune
+import resources
 import scale
 from batch_inference import SHARE_MIN
 from batch_inference import measure as measure_batches
@@ -42,6 +43,7 @@ def main() -> None:
         tell_pickup(pickup.measure_rounds(wanted.rounds), pickup.BARS)
         tell_noise(wanted.rounds)
         tell_models(wanted.rounds)
+        tell_resources(wanted.rounds)
     if wanted.only != "sqlite":
         print("on PostgreSQL")
         comparison = peers.compare(wanted.rounds, is_postgres=True)
@@ -72,6 +74,16 @@ def tell_pickup(pickups: list[pickup.Pickup], bars: dict[str, float]) -> None:
     for name, most in bars.items():
         ratios = [one.ratios()[name] for one in pickups]
         tell(f"  pickup when idle: {name} / fdatasync p50", ratios, f"at most {most:.0f}", ".1f")
+
+
+def tell_resources(rounds: int) -> None:
+    found = resources.measure(rounds)
+    bar = f"at most {resources.SHARE_MAX:.0f}"
+    for door, costs in found.costs.items():
+        name = f"a poll with 500 resources beside its bytes / one without, {door}"
+        tell(name, [one.share for one in costs], bar, ".2f")
+    bar = f"at most {resources.WAIT_SECONDS_MAX:.0f}"
+    tell("a change of one of 500 resources waits, s", found.waits, bar, ".2f")
 
 
 def tell_models(rounds: int) -> None:
