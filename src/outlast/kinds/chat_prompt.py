@@ -161,15 +161,17 @@ def _where(spec: ChatSpec) -> Where | None:
 async def run(plan: ChatPlan, context: Context) -> Finish:
     """Answer a chat prompt with a model, and with what a vector database has about it."""
     # Only the child has the client, so that the server stays small.
-    from outlast.kinds.chat.answering import SEARCHING, open_answerer  # noqa: PLC0415
+    from outlast.kinds.chat.answering import SEARCHING, open_answerer, preloaded  # noqa: PLC0415
     from outlast.kinds.chat.messages import tokens_of  # noqa: PLC0415
     from outlast.kinds.locked_children import locked_children  # noqa: PLC0415
-    from outlast.resources.vector_databases.local_models import preload  # noqa: PLC0415
 
     if context.last_checkpoint is not None:
         return _finish(plan, msgspec.convert(context.last_checkpoint, Answer))
     children = locked_children(
-        context, SEARCHING, allow_unsandboxed=plan.allow_unsandboxed, preload=preload()
+        context,
+        SEARCHING,
+        allow_unsandboxed=plan.allow_unsandboxed,
+        preload=preloaded(plan.answering),
     )
     async with children as calls, open_answerer(plan.answering, context, calls) as answerer:
         began = time.perf_counter()

@@ -22,11 +22,18 @@ from outlast.resources.playgrounds.model import ANSWER_BYTES_MAX, Citation
 from outlast.resources.vector_databases import Hit, calls
 from outlast.resources.vector_databases.calls import SearchArguments
 from outlast.resources.vector_databases.filtering import Every
+from outlast.resources.vector_databases.local_models import preload
 from outlast.resources.vector_databases.model import CHUNKS_FILE
 
 SEARCHING: Final = Reading(
     what="the chunks", failures=(), died="search_failed", memory_bytes=calls.MEMORY_BYTES
 )
+
+
+def preloaded(*ways: Answering) -> Sequence[str]:
+    """What a child must import before it is locked, to find passages for these."""
+    is_local = any(one.passages is not None and one.passages.embedder is None for one in ways)
+    return preload() if is_local else ()
 
 
 class _Found(msgspec.Struct):

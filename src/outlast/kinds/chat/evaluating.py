@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from outlast.kinds.chat.answering import SEARCHING, Answerer, open_answerer
+from outlast.kinds.chat.answering import SEARCHING, Answerer, open_answerer, preloaded
 from outlast.kinds.chat.plan import (
     QUESTIONS,
     BlueprintMeasures,
@@ -31,7 +31,6 @@ from outlast.resources.datasets.parsing import write_parts
 from outlast.resources.datasets.tables import use_one_thread
 from outlast.resources.evaluations.model import Measures, NewMeasures
 from outlast.resources.playgrounds.model import Citation
-from outlast.resources.vector_databases.local_models import preload
 
 GROUP: Final = 8
 _ANSWER_CHARS_KEPT: Final = 8000
@@ -77,7 +76,10 @@ class Evaluating:
         """Ask what is left, and measure all of it. Raises Fatal, Retry."""
         plan = self._plan
         children = locked_children(
-            self._context, SEARCHING, allow_unsandboxed=plan.allow_unsandboxed, preload=preload()
+            self._context,
+            SEARCHING,
+            allow_unsandboxed=plan.allow_unsandboxed,
+            preload=preloaded(*plan.ways),
         )
         self._report()
         async with children as calls:

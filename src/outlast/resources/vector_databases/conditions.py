@@ -1,6 +1,11 @@
-"""What a search's conditions are in SQL, over the columns of chunks. Pure."""
+"""What a search's conditions are in SQL, over the columns of chunks. Pure.
 
-from typing import Any, Final, assert_never
+The values are not in the text: they are columns of a table with one row, which the text calls by
+`asked.` and a name. As parameters, each would have DuckDB look for pandas, which a locked child
+pays for with a megabyte that is never given back.
+"""
+
+from typing import Final, assert_never
 
 import msgspec
 
@@ -10,49 +15,60 @@ _COLUMNS: Final = {"document": "document", "page": "page::VARCHAR"}
 _COMPARED: Final = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<="}
 
 
-def condition_of(where: Where) -> tuple[str, list[Any]]:
-    """The condition, and what its marks stand for."""
+class Asked:
+    """The values of a query, by the names of their columns."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str | float] = {}
+
+    def name(self, value: str | float) -> str:
+        """What the query calls a value."""
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return f"asked.{name}"
+
+
+def condition_of(where: Where, asked: Asked) -> str:
+    """The condition; what it compares with is added to what is asked."""
     match where:
         case Condition():
-            return _one(where)
+            return _one(where, asked)
         case Every(of=of):
-            return _joined(of, " AND ", "true")
+            return _joined([condition_of(one, asked) for one in of], " AND ", "true")
         case Some(of=of):
-            return _joined(of, " OR ", "false")
+            return _joined([condition_of(one, asked) for one in of], " OR ", "false")
         case _:
             assert_never(where)
 
 
-def _joined(of: tuple[Where, ...], word: str, empty: str) -> tuple[str, list[Any]]:
-    if not of:
-        return empty, []
-    parts = [condition_of(one) for one in of]
-    values = [value for _, inner in parts for value in inner]
-    return f"({word.join(text for text, _ in parts)})", values
+def _joined(parts: list[str], word: str, empty: str) -> str:
+    return f"({word.join(parts)})" if parts else empty
 
 
-def _one(condition: Condition) -> tuple[str, list[Any]]:
-    column, values = _column(condition.field)
-    texts = [_text(value) for value in condition.values]
+def _one(condition: Condition, asked: Asked) -> str:
+    column = _column(condition.field, asked)
     match condition.operator:
         case "is" | "is_not":
-            found = f"coalesce({column} IN ({', '.join('?' for _ in texts)}), false)"
-            return found if condition.operator == "is" else f"NOT {found}", [*values, *texts]
+            names = ", ".join(asked.name(_text(value)) for value in condition.values)
+            found = f"coalesce({column} IN ({names}), false)"
+            return found if condition.operator == "is" else f"NOT {found}"
         case "contains" | "contains_not":
-            found = f"coalesce(contains({column}, ?), false)"
-            return found if condition.operator == "contains" else f"NOT {found}", [*values, *texts]
+            name = asked.name(_text(condition.values[0]))
+            found = f"coalesce(contains({column}, {name}), false)"
+            return found if condition.operator == "contains" else f"NOT {found}"
         case "above" | "at_least" | "below" | "at_most":
-            number = f"TRY_CAST({column} AS DOUBLE) {_COMPARED[condition.operator]} ?"
-            return f"coalesce({number}, false)", [*values, condition.values[0]]
+            name = asked.name(float(condition.values[0]))
+            number = f"TRY_CAST({column} AS DOUBLE) {_COMPARED[condition.operator]} {name}"
+            return f"coalesce({number}, false)"
         case _:
             assert_never(condition.operator)
 
 
-def _column(name: str) -> tuple[str, list[str]]:
-    if name in _COLUMNS:
-        return _COLUMNS[name], []
-    pointer = "/" + name.replace("~", "~0").replace("/", "~1")
-    return "json_extract_string(metadata, ?)", [pointer]
+def _column(field: str, asked: Asked) -> str:
+    if field in _COLUMNS:
+        return _COLUMNS[field]
+    name = asked.name("/" + field.replace("~", "~0").replace("/", "~1"))
+    return f"json_extract_string(metadata, {name})"
 
 
 def _text(value: Scalar) -> str:

@@ -3,7 +3,7 @@
 import outlast.resources.datasets.frugal  # noqa: F401  # isort: skip  it must come first
 
 import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ import pyarrow as pa
 from outlast.resources.datasets.tables import use_one_thread
 from outlast.resources.vector_databases import calls
 from outlast.resources.vector_databases.calls import EmbedArguments, SearchArguments
-from outlast.resources.vector_databases.conditions import condition_of
+from outlast.resources.vector_databases.conditions import Asked, condition_of
 from outlast.resources.vector_databases.local_models import embed_texts
 from outlast.resources.vector_databases.model import CHUNKS_FILE
 
@@ -54,19 +54,25 @@ def _nearest(
     connection: duckdb.DuckDBPyConnection, call: SearchArguments, vector: Sequence[float]
 ) -> list[dict[str, Any]]:
     """Every chunk is looked at: what is found is what is nearest."""
-    condition, values = condition_of(call.where)
+    asked = Asked()
+    condition = condition_of(call.where, asked)
+    if call.score_min is not None:
+        condition += f" AND score >= {asked.name(call.score_min)}"
+    # A parameter of so many numbers would cost hundreds of megabytes: see `conditions`.
+    columns: dict[str, pa.Array[Any]] = {
+        name: pa.array([value], pa.string() if isinstance(value, str) else pa.float64())
+        for name, value in asked.values.items()
+    }
+    floats = pa.array(vector, pa.float32())
+    columns["vector"] = pa.FixedSizeListArray.from_arrays(floats, len(vector))
+    connection.register("asked", pa.table(columns))
     is_diverse = call.relevance < 1
     limit = call.limit * (_CANDIDATES_PER_HIT if is_diverse else 1)
-    score_min = -2.0 if call.score_min is None else call.score_min
-    rows = connection.execute(
-        f"""{_scored(vector)} WHERE score >= ? AND {condition}
-            ORDER BY score DESC, id LIMIT ?""",
-        [list(vector), score_min, *values, limit],
-    ).fetchall()
+    rows = _rows(connection, f"WHERE {condition} ORDER BY score DESC, id LIMIT {limit}")
     if is_diverse:
         rows = _diverse(connection, rows, call.relevance, call.limit)
     if call.with_neighbours:
-        rows = _with_neighbours(connection, rows, vector)
+        rows = _with_neighbours(connection, rows)
     return [
         {
             "chunk": id,
@@ -80,13 +86,18 @@ def _nearest(
     ]
 
 
-def _scored(vector: Sequence[float]) -> str:
-    return f"""
+def _rows(connection: duckdb.DuckDBPyConnection, rest: str) -> list[tuple[Any, ...]]:
+    """Chunks with their scores, of which `rest` says which and in what order."""
+    return connection.execute(
+        f"""
         SELECT {_COLUMNS}
         FROM (
-            SELECT *, array_cosine_similarity(vector, ?::FLOAT[{len(vector)}]) AS score FROM chunks
-        )
-    """  # noqa: S608  what is put in is a number and names of ours
+            SELECT chunks.*, array_cosine_similarity(chunks.vector, asked.vector) AS score
+            FROM chunks, asked
+        ), asked
+        {rest}
+        """  # noqa: S608  what is put in is made of names and numbers of ours
+    ).fetchall()
 
 
 def _diverse(
@@ -96,11 +107,10 @@ def _diverse(
     limit: int,
 ) -> list[tuple[Any, ...]]:
     """Of the candidates, one after the other what is near, and unlike what was taken before."""
-    ids = [row[0] for row in candidates]
+    ids = _listed(row[0] for row in candidates)
     pairs = connection.execute(
-        """SELECT a.id, b.id, array_cosine_similarity(a.vector, b.vector)
-           FROM chunks a, chunks b WHERE list_contains(?, a.id) AND list_contains(?, b.id)""",
-        [ids, ids],
+        f"""SELECT a.id, b.id, array_cosine_similarity(a.vector, b.vector)
+            FROM chunks a, chunks b WHERE a.id IN {ids} AND b.id IN {ids}"""  # noqa: S608  numbers
     ).fetchall()
     alike = {(one, other): score for one, other, score in pairs}
     left, taken = list(candidates), list[tuple[Any, ...]]()
@@ -118,13 +128,11 @@ def _diverse(
 
 
 def _with_neighbours(
-    connection: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]], vector: Sequence[float]
+    connection: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]]
 ) -> list[tuple[Any, ...]]:
     """The rows, each followed by its neighbours that are not there yet."""
-    ids = sorted({row[0] + step for row in rows for step in (-1, 1)} - {row[0] for row in rows})
-    beside = connection.execute(
-        f"{_scored(vector)} WHERE list_contains(?, id)", [list(vector), ids]
-    ).fetchall()
+    ids = {row[0] + step for row in rows for step in (-1, 1)} - {row[0] for row in rows}
+    beside = _rows(connection, f"WHERE id IN {_listed(ids)}")
     found = {row[0]: row for row in beside}
     shown: list[tuple[Any, ...]] = []
     for row in rows:
@@ -132,6 +140,11 @@ def _with_neighbours(
         own = [one for one in near if one is not None and one[1] == row[1] and one not in shown]
         shown += [row, *own]
     return shown
+
+
+def _listed(ids: Iterable[int]) -> str:
+    """The ids as a list of SQL, which may be empty."""
+    return f"({', '.join(str(int(id)) for id in ids) or 'NULL'})"
 
 
 def embed(arguments: bytes, workdir: Path) -> dict[str, Any]:
