@@ -144,8 +144,8 @@ def main() -> None:
         shares = [one.share for one in costs]
         plain, full, heavy = (statistics.median(column) for column in zip(*costs, strict=True))
         print(
-            f"{door:10} {plain:6.0f} us without, {full:6.0f} us with,"
-            f" {heavy:6.0f} us for the bytes; share {statistics.median(shares):.2f} ({min(shares):.2f}-{max(shares):.2f}),"
+            f"{door:10} {plain:6.0f} us without, {full:6.0f} us with, {heavy:6.0f} for the bytes;"
+            f" share {statistics.median(shares):.2f} ({min(shares):.2f}-{max(shares):.2f}),"
             f" at most {SHARE_MAX}"
         )
     waits = found.waits

@@ -23,7 +23,6 @@ MARKS: Final = {
     "unchanged": "=",
 }
 
-_UNIT: Final = "resources"
 _RANKS: Final = {"running": 0, "failed": 1, "pending": 2, "succeeded": 3, "unchanged": 4}
 _ENDED: Final = frozenset({"succeeded", "failed", "unchanged"})
 
@@ -40,11 +39,8 @@ def count_words(resources: Sequence[ResourceProgress]) -> str:
 
 
 def counted(progress: Progress) -> Progress:
-    """The progress, counted by its resources where its kind counts nothing else.
-
-    A kind's own count of them never goes back: after a look at all of them it says nothing.
-    """
-    if not progress.resources or (progress.done is not None and progress.unit != _UNIT):
+    """The progress, counted by its resources where its kind does not count."""
+    if progress.done is not None or not progress.resources:
         return progress
     ended = sum(one.status in _ENDED for one in progress.resources)
     return Progress(
@@ -54,7 +50,7 @@ def counted(progress: Progress) -> Progress:
         message=progress.message,
         done=ended,
         total=len(progress.resources),
-        unit=_UNIT,
+        unit="resources",
         resources=progress.resources,
     )
 

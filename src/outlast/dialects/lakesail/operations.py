@@ -34,7 +34,6 @@ DEPLOY: Final = "deploy"
 CANCELLED: Final = "cancelled"
 """The code of the error of what was cancelled."""
 
-_RESOURCES: Final = "resources"
 Instant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Object = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
 
@@ -192,10 +191,9 @@ def _progress(progress: Progress) -> OperationProgress:
 def _count(progress: Progress) -> str:
     """How much is done, for which the wire has no place of its own."""
     summary = progress.summary
-    if summary.total and (progress.done is None or progress.unit == _RESOURCES):
-        # The kind's own count of them never goes back: after a look at all it says nothing.
+    if progress.done is None and summary.total:
         ended = summary.succeeded + summary.failed + summary.unchanged
-        return f"{ended:,} of {summary.total:,} {_RESOURCES}"
+        return f"{ended:,} of {summary.total:,} resources"
     if progress.done is None:
         return ""
     total = "" if progress.total is None else f" of {progress.total:,.15g}"

@@ -85,7 +85,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status_message: str | UnsetType = UNSET
     operation_id: ResourceId
     created_at: Instant
-    created_by: ResourceId | UnsetType = UNSET
+    created_by: ResourceId
     updated_at: Instant
 
 

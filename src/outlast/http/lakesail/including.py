@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import UNSET, UnsetType
 
-from outlast.dialects.lakesail.ids import show_name
 from outlast.dialects.lakesail.operations import Included, LakeSailOperation, operation_on_wire
 from outlast.engine import Engine
 from outlast.engine.access import Principal
@@ -33,12 +32,6 @@ class NamedOperations:
         if one is None or not one.state.is_terminal or one.state is State.SUCCEEDED:
             return UNSET
         return "The operation was cancelled" if one.failure is None else one.failure.message
-
-    def maker(self, name: str, id: str) -> str | UnsetType:
-        """Who made what has this operation: the name that is kept, or who asked for the first."""
-        one = self._found.get(id)
-        name = name or ("" if one is None else one.created_by)
-        return show_name(name) if name else UNSET
 
     def on_wire(self) -> list[LakeSailOperation]:
         """All of them."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
-from outlast.dialects.lakesail.ids import show_id
+from outlast.dialects.lakesail.ids import show_id, show_name
 from outlast.dialects.lakesail.names import NETWORK, PLACED, REGION
 from outlast.dialects.lakesail.stacks import (
     STATUSES,
@@ -74,7 +74,7 @@ def _common(stack: Stack, named: NamedOperations) -> dict[str, Any]:
         "status_message": named.why_failed(stack.operation_id) if is_failed else UNSET,
         "operation_id": show_id(stack.operation_id),
         "created_at": show_instant(stack.created_at),
-        "created_by": named.maker(stack.created_by, stack.operation_id),
+        "created_by": show_name(stack.created_by),
         "updated_at": show_instant(stack.updated_at),
     }
 
