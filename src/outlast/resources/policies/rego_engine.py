@@ -20,6 +20,7 @@ from regopy import LogLevel, RegoError
 from regopy import rego_shared as rego
 
 from outlast.resources.policies.rego_plans import Plan
+from outlast.resources.policies.rego_values import read_value
 from outlast.resources.policies.verdicts import (
     VIOLATIONS_MAX,
     PolicyError,
@@ -56,7 +57,6 @@ _ERROR: Final = re.compile(
     rf"\(error \d+:{re.escape(_FILE)}\|(\d+)\|\d+\s*\(errormsg (\d+):", re.ASCII
 )
 _MESSAGE: Final = re.compile(r"\(errormsg (\d+):", re.ASCII)
-_BAD_ESCAPE: Final = re.compile(r'\\(["\\/bfnrt]|u[0-9A-Fa-f]{4}|)')
 # These can fail. After one that did, others are still traced.
 _TRACED: Final = re.compile(r"^ *\d+ +(CallStmt|AssignVarOnceStmt)\((.*)\) *$", re.MULTILINE)
 
@@ -121,11 +121,16 @@ class RegoPolicy:
         if text.startswith("(error"):
             raise _failed(_first_message(text), self.position)
         try:
-            return json.loads(_BAD_ESCAPE.sub(_escape, text))["expressions"][0]
-        except (ValueError, LookupError, RecursionError) as error:
-            # Seen of sprintf("%s", [concat(...)]), where %v is right.
-            message = "what the rule gives is not JSON: its engine wrote a text wrongly"
-            raise _failed(message, self.position) from error
+            return json.loads(text)["expressions"][0]
+        except (ValueError, RecursionError):
+            return self._read(output)
+
+    def _read(self, output: ctypes.c_void_p) -> Any:
+        """The value, where the engine's JSON is none."""
+        try:
+            return read_value(rego.rego_output_expressions_at_index(output, 0))
+        except (ValueError, RecursionError) as error:
+            raise _failed("what the rule gives cannot be read", self.position) from error
 
     def where(self, trace: str) -> tuple[str, Position] | None:
         """What failed, and where, of an evaluation whose trace ends so."""
@@ -273,10 +278,6 @@ def _compile_error(text: str, source: str) -> PolicyError:
 def _first_message(text: str) -> str:
     found = _MESSAGE.search(text)
     return text[found.end() : found.end() + int(found[1])] if found else "the policy is not Rego"
-
-
-def _escape(found: re.Match[str]) -> str:
-    return found[0] if found[1] else r"\\"
 
 
 def _error(message: str, position: Position, *, is_certain: bool = True) -> PolicyError:
