@@ -1,4 +1,7 @@
-"""All that is asked of a locked child about policies: they are somebody else's programs."""
+"""All that is asked of a locked child about policies: they are somebody else's programs.
+
+Nothing that it imports may load pyarrow or DuckDB: an engine dies in a process that has them.
+"""
 
 from pathlib import Path
 from typing import Any
