@@ -98,7 +98,8 @@ async def _connected(catalog: Catalog, name: str) -> ServedModel:
         secret_ref=found.secrets.get("api_key"),
         tenant=found.resource.tenant,
         allow=installation.outbound_allow,
-        created_at=found.resource.created_at,
+        # An endpoint that is kept open is not kept with the key of before a change.
+        created_at=found.resource.updated_at,
     )
 
 

@@ -73,6 +73,13 @@ async def test_it_is_looked_at_and_then_builds_and_searches(lake, endpoint, sear
     assert hit.text == ROWS[1]["document"]
     keys = {request.headers["authorization"] for request in endpoint.requests}
     assert keys == {f"Bearer {KEY}"}
+    change = ConnectionChange(secrets={"api_key": "sk-of-today"})
+    changed = await lake.connections.update(ANN, made.id, change)
+    with pytest.raises(Conflict, match="validating"):
+        await search(ANN, built["vector_database"], "a spider in its web")
+    await lake.ended(await lake.engine.get(ANN, changed.operation_id))
+    await search(ANN, built["vector_database"], "a spider in its web")
+    assert endpoint.requests[-1].headers["authorization"] == "Bearer sk-of-today"
 
 
 async def test_what_it_cannot_be_asked_is_no_model(lake, endpoint):
