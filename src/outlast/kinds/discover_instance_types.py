@@ -35,6 +35,7 @@ from outlast.resources.configured import (
     find_installation,
 )
 from outlast.resources.connections import find_connection
+from outlast.resources.connections.model import check_region
 from outlast.settings import NodeOverhead
 
 LIMIT_MAX: Final = 3000
@@ -126,10 +127,11 @@ async def prepare(spec: DiscoverSpec, catalog: Catalog) -> Prepared:
     connection = await find_connection(catalog, spec.connection)
     if connection.document.provider != spec.provider or spec.provider != _AWS:
         raise _invalid("connection", "it is not one to AWS")
+    region = check_region(spec.region or connection.document.region or "")
     installation = await find_installation(catalog)
     live = Live(
         settings=connection.document.settings,
-        region=spec.region or connection.document.region or "",
+        region=region,
         allow=installation.outbound_allow,
         allow_unsandboxed=installation.allow_unsandboxed,
     )

@@ -12,7 +12,9 @@ from outlast.kinds.instance_types.capacity import allocatable_milli_cpu
 from outlast.kinds.instance_types.published import read_published
 from outlast.operations import documents
 from outlast.operations.errors import InvalidSpec
+from outlast.operations.kind import Resource
 from outlast.resources.configured import INSTANCE_TYPES, ConfiguredCatalog
+from outlast.resources.connections.model import ConnectionDocument
 from outlast.settings import Limits, SettingsError, load_settings
 from outlast.testing.running import run_kind
 
@@ -28,10 +30,10 @@ AZURE = {
 }
 
 
-def run(spec, settings=None):
+def run(spec, settings=None, more=()):
     catalog = ConfiguredCatalog(None, load_settings(settings or {}, {}))
     listed = asyncio.run(catalog.find("", INSTANCE_TYPES))
-    return run_kind(KIND, spec, catalog=listed)
+    return run_kind(KIND, spec, catalog=[*listed, *more])
 
 
 def discover(settings=None, **spec):
@@ -199,6 +201,30 @@ def test_what_cannot_be_asked_is_refused_at_once(spec, field):
     with pytest.raises(InvalidSpec) as refused:
         run(spec)
     assert list(refused.value.field_errors) == [field]
+
+
+@pytest.mark.parametrize("region", ["elsewhere.example/?", "a.b", "eu north", "a@b", "EU"])
+def test_no_region_leads_the_keys_of_an_account_to_another_host(region):
+    document = ConnectionDocument(
+        provider="aws",
+        region="eu-north-1",
+        secret_names=("access_key", "secret_key"),
+        operation_id="06EV0000000000000PPP",
+    )
+    account = Resource(
+        tenant="default",
+        type="connection",
+        id="06EV0000000000000CNN",
+        name="production",
+        document=documents.encode(document),
+        revision=1,
+        created_at=0,
+        updated_at=0,
+        fields={"operation_id": "06EV0000000000000PPP"},
+    )
+    with pytest.raises(InvalidSpec) as refused:
+        run({"connection": "production", "region": region}, more=[account])
+    assert list(refused.value.field_errors) == ["region"]
 
 
 def test_every_packaged_type_is_sound():

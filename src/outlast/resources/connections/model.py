@@ -150,6 +150,13 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_region(region: str) -> str:
+    """The region itself, if one may be called so: it becomes part of the name of a host."""
+    if not _REGION.fullmatch(region):
+        raise invalid("region", "it has 1 to 50 of a-z 0-9 -")
+    return region
+
+
 def check_connection(document: ConnectionDocument) -> ConnectionDocument:
     """The document itself, if it has what its provider is reached by. Raises InvalidSpec."""
     provider = PROVIDERS.get(document.provider)
@@ -162,8 +169,8 @@ def check_connection(document: ConnectionDocument) -> ConnectionDocument:
         raise invalid("secrets", "access_key and secret_key belong together")
     if document.region is None and provider.needs_region:
         raise invalid("region", "the provider needs one")
-    if document.region is not None and not _REGION.fullmatch(document.region):
-        raise invalid("region", "it has 1 to 50 of a-z 0-9 -")
+    if document.region is not None:
+        check_region(document.region)
     for name, value in document.settings.items():
         if not 1 <= len(value) <= VALUE_CHARS_MAX or not value.isprintable():
             reason = f"it has 1 to {VALUE_CHARS_MAX} printable characters"
