@@ -12,7 +12,9 @@ from stacks_for_tests import MODULES, keep_connection, keep_stack, module
 from outlast.kinds import check_drift, deploy, destroy, discover_instance_types, validate_connection
 from outlast.operations import transitions
 from outlast.operations.failure import Failure
-from outlast.settings import Infrastructure
+from outlast.operations.kind import CatalogWrite
+from outlast.resources.stacks.model import STACK
+from outlast.settings import Infrastructure, Limits
 
 ROOT = "/lakesail/api/v1"
 INFRA = f"{ROOT}/infra"
@@ -83,10 +85,10 @@ IMPOSSIBLE = [
 
 
 @asynccontextmanager
-async def opened(folder, modules=MODULES):
+async def opened(folder, modules=MODULES, **settings):
     """A server that deploys these modules; no attempt is run."""
     program = Infrastructure(program=Path("/bin/true"))
-    serving = Serving(folder, kinds=KINDS, modules=modules, infrastructure=program)
+    serving = Serving(folder, kinds=KINDS, modules=modules, infrastructure=program, **settings)
     await serving.open()
     try:
         yield serving
@@ -187,6 +189,29 @@ async def test_a_plan_answers_the_operation_and_makes_nothing(client):
     planned = ok(await client.post(f"{INFRA}/stacks", json=asked), 202)
     assert (planned["operation"], planned["status"]) == ("deploy-stack", "pending")
     assert ok(await client.get(f"{INFRA}/stacks"))["items"] == []
+
+
+async def test_an_answer_that_is_given_again_when_the_network_is_gone_is_its_operation(
+    serving, client
+):
+    asked = {"name": "main", "config": {"cidr": "10.0.0.0/16"}}
+    key = {"Idempotency-Key": "k-1"}
+    made = ok(await client.post(f"{INFRA}/networks", json=asked, headers=key), 202)
+    gone = CatalogWrite(type=STACK, id=made["id"])
+    await serving.store.catalog.write("default", [gone])
+    again = ok(await client.post(f"{INFRA}/networks", json=asked, headers=key), 202)
+    assert (again["id"], again["operation"]) == (made["operationId"], "provision-network")
+
+
+async def test_a_page_is_no_longer_than_the_settings_allow(tmp_path):
+    async with opened(tmp_path, limits=Limits(page_size=2)) as serving:
+        client = serving.client()
+        for _ in range(3):
+            await serving.submit(client)
+        page = ok(await client.get(f"{ROOT}/operations"))
+        assert len(page["items"]) == 2
+        rest = ok(await client.get(f"{ROOT}/operations?marker={page['marker']}"))
+        assert (len(rest["items"]), "marker" in rest) == (1, False)
 
 
 async def test_to_look_for_drift_is_an_operation(serving, client):

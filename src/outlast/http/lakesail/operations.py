@@ -67,7 +67,8 @@ class OperationRoutes:
 
     async def _list(self, call: Call) -> Answer:
         window = Window(call, "operations")
-        query = Query(tenant="", before_id=window.before_id, limit=window.limit, view=View.FULL)
+        limit = min(window.limit, self._engine.limits.page_size)
+        query = Query(tenant="", before_id=window.before_id, limit=limit, view=View.FULL)
         page = await self._engine.find(call.principal, query)
         has_more = page.next_before_id is not None
         shown, marker = window.cut(page.operations, attrgetter("id"), has_more=has_more)

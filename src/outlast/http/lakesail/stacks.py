@@ -1,5 +1,6 @@
 """The routes of stacks, networks and clusters. Changes are operations."""
 
+import contextlib
 from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any, Final
@@ -25,7 +26,7 @@ from outlast.http.parts import Parts
 from outlast.http.renaming import renaming
 from outlast.http.routing import Answer, Call, Handler, Route
 from outlast.http.submitting import IDEMPOTENCY_KEY, SUBMIT_ERRORS, replayed
-from outlast.operations.errors import InvalidSpec
+from outlast.operations.errors import InvalidSpec, NotFound
 from outlast.resources.stacks import CallNames, Stack, Stacks, StackWish
 from outlast.store.port import Created
 
@@ -96,7 +97,7 @@ class StackRoutes:
                 self._one,
                 self._delete,
                 says="Delete a {} with all that it consists of",
-                answers={202: form.shown},
+                answers={202: changed},
             ),
             self._change(
                 "POST",
@@ -221,12 +222,18 @@ class StackRoutes:
         )
 
     async def _changed(self, call: Call, created: Created, *, is_plan: bool = False) -> Answer:
-        """What an operation works on, as it stands; of one that changes nothing, itself."""
+        """What an operation works on, as it stands; itself if that is not there, or not changed."""
         operation = created.operation
-        if is_plan:
-            return answered(operation_on_wire(operation), 202, replayed(created))
-        found = await self._stacks.get(call.principal, operation.resource_id or "", self._form.word)
-        shown = self._form.show(found, await self._named(call, found))
+        found = None
+        if not is_plan and operation.resource_id is not None:
+            # It may be gone already, or again.
+            with contextlib.suppress(NotFound):
+                found = await self._stacks.get(
+                    call.principal, operation.resource_id, self._form.word
+                )
+        shown: Any = operation_on_wire(operation)
+        if found is not None:
+            shown = self._form.show(found, await self._named(call, found))
         return answered(shown, 202, replayed(created))
 
     async def _named(self, call: Call, *stacks: Stack) -> NamedOperations:
