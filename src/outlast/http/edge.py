@@ -67,11 +67,17 @@ class Front:
 
 def _host(scope: Scope) -> str:
     """The host name that the client asked for, in lower case and without a port."""
+    text = _host_header(scope)
+    host = text.rpartition(":")[0] if text[-1:].isdigit() and ":" in text else text
+    return host.removesuffix(".")
+
+
+def _host_header(scope: Scope) -> str:
+    """What the client says that it asked, in lower case."""
     for name, value in scope["headers"]:
         if name == b"host":
-            text: str = value.decode("latin-1").lower()
-            host = text.rpartition(":")[0] if text[-1:].isdigit() and ":" in text else text
-            return host.removesuffix(".")
+            text: str = value.decode("latin-1")
+            return text.lower()
     return ""
 
 
@@ -165,7 +171,7 @@ class _Exchange:
                 params=params,
                 query=query,
                 principal_or_none=principal,
-                origin=self._origin(headers.get(b"host", b"")),
+                origin=self._origin,
             )
             return await route.handle(call)
         except _LacksSlash:
@@ -183,12 +189,12 @@ class _Exchange:
     def _refuse(self, error: OutlastError) -> Answer:
         return self._door.face.refuse(error, self._request_id, self._route, self._params)
 
-    def _origin(self, host: bytes) -> str:
+    def _origin(self) -> str:
         public_url = self._door.public_url
         if public_url is not None:
             return public_url.rstrip("/")
         return origin_of(
-            host.decode("latin-1"),
+            _host_header(self._scope),
             self._scope.get("server"),
             scheme=self._scope.get("scheme", "http"),
             hosts=self._edge.front.hosts,

@@ -42,8 +42,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     `client` is the address that it came from. `path` is the one that the door knows, `root` what
     stands before it on this listener, such as /nebius. `query` holds every value of each name that
-    the route declares. Header names are lower-case. `origin` is what stands before the paths of
-    the door's root in the URLs that its clients use.
+    the route declares. Header names are lower-case. `origin` tells what stands before the paths
+    of the door's root in the URLs that its clients use.
     """
 
     receive: Receive
@@ -55,7 +55,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     params: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
     principal_or_none: Principal | None
-    origin: str = ""
+    origin: Callable[[], str]
 
     @property
     def principal(self) -> Principal:
@@ -66,7 +66,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     def absolute(self, path: str) -> str:
         """The URL of a path of the door, wherever on this listener the call came in."""
-        return self.origin + path
+        return self.origin() + path
 
     def header(self, name: bytes) -> str | None:
         """A header's value as text, or None."""
