@@ -8,7 +8,7 @@ from datarobot_examples import EXAMPLES
 
 from outlast.dialects.datarobot import DataRobot
 from outlast.dialects.datarobot.ids import read_id, show_id
-from outlast.dialects.datarobot.status import status_on_wire, target_of
+from outlast.dialects.datarobot.status import status_on_wire
 from outlast.dialects.datarobot.words import FINAL_STATUSES, TARGETS
 from outlast.dialects.port import Reply
 from outlast.operations import ids
@@ -88,8 +88,9 @@ def test_what_is_polled_by_its_id_alone_ends_as_completed(kind):
     assert msgspec.json.decode(reply.body)["status"] == "COMPLETED"
 
 
-def test_what_left_no_resource_redirects_to_nothing():
-    assert target_of(make_operation("chat_prompt", PROMPT, State.SUCCEEDED)) is None
+@pytest.mark.parametrize("id", [None, "../../v1/x?y#z", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"])
+def test_what_left_no_resource_of_ours_redirects_to_nothing(id):
+    assert rendered(State.SUCCEEDED, "file_to_dataset", resource_id=id).status == 200
 
 
 def test_a_running_operation_says_how_far_it_is():

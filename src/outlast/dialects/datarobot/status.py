@@ -72,11 +72,11 @@ def uploaded_on_wire(id: str, created_at: int) -> StatusResponse:
 
 def target_of(operation: Operation) -> str | None:
     """The path of what a succeeded operation left behind, or None."""
-    collection = TARGETS[operation.kind]
+    collection, id = TARGETS[operation.kind], operation.resource_id
     if operation.state is not State.SUCCEEDED or collection is None:
         return None
-    id = operation.resource_id
-    return None if id is None else f"{collection}{show_id(id)}/"
+    # A native caller may write any text there: no id of ours, it leads nowhere.
+    return f"{collection}{show_id(id)}/" if id is not None and ids.is_id(id) else None
 
 
 def _status(operation: Operation) -> JobExecutionState:
