@@ -8,7 +8,7 @@ from serving import Serving
 
 from outlast.dialects.datarobot.ids import show_id
 from outlast.kinds import chat_prompt, evaluate_chat
-from outlast.operations import transitions
+from outlast.operations import ids, transitions
 from outlast.resources.evaluations import EvaluationPublisher
 from outlast.resources.evaluations.model import Measures, NewMeasures
 from outlast.resources.playgrounds import AnswerPublisher
@@ -287,6 +287,9 @@ async def test_an_evaluation_is_a_job_and_each_measure_a_line(serving, client, t
     chat = lines[0]["chatId"]
     assert (await ask(client, "GET", f"chats/{chat}/"))["isFrozen"]
     await ask(client, "POST", "chatPrompts/", {"text": "x", "chatId": chat}, 409)
+    for ref in (chat, chat.upper(), ids.decode_any(chat)):
+        assert (await ask(client, "GET", f"{aggregations}?chatIds={ref}"))["totalCount"] == 3
+    await ask(client, "GET", f"{aggregations}?llmBlueprintIds=x", status=422)
     current = f"{aggregations}?currentConfigurationOnly=true&metricNames=Failures"
     assert len((await ask(client, "GET", current))["data"]) == 1
     settings = {"llmSettings": {"temperature": 0}}

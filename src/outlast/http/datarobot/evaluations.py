@@ -46,9 +46,12 @@ _IDS: Final = {
     "llmBlueprintIds": "Only those of these LLM blueprints.",
     "chatIds": "Only those in these chats.",
 }
-_FILTERS: Final = {
+_FILTERED_IDS: Final = {
     **_IDS,
     "evaluationDatasetConfigurationIds": "Only those with these questions.",
+}
+_FILTERS: Final = {
+    **_FILTERED_IDS,
     "metricNames": "Only these metrics.",
     "aggregationTypes": "Only those that are put together so.",
 }
@@ -161,6 +164,8 @@ class MetricAggregationRoutes:
             return await self._evaluations.find(call.principal, before_id=before_id)
 
         wanted = {name: set(call.query.get(name, ())) for name in _FILTERS}
+        for name in _FILTERED_IDS:
+            wanted[name] = {show_id(read_id(id, name)) for id in wanted[name]}
         found: list[MetricAggregationResponse] = []
         for evaluation in await gather(find):
             for one in evaluation.document.blueprints:
@@ -173,7 +178,11 @@ class MetricAggregationRoutes:
                     and not (is_good_only and line.aggregation_value is None)
                 ]
         shown = window.cut(ordered(call, found, _SORTS))
-        named = [await self._named(call, line) for line in shown]
+        names = {
+            id: await self._evaluations.dataset_name(call.principal, read_id(id, "datasetId"))
+            for id in {line.dataset_id for line in shown}
+        }
+        named = [replace(line, dataset_name=names[line.dataset_id]) for line in shown]
         return Answer(body=encode(listed(named, len(found), window)))
 
     async def _delete(self, call: Call) -> Answer:
@@ -208,12 +217,6 @@ class MetricAggregationRoutes:
             and document.vector_database == one.vector_database
             and document.retrieval == one.retrieval
         )
-
-    async def _named(
-        self, call: Call, line: MetricAggregationResponse
-    ) -> MetricAggregationResponse:
-        name = await self._evaluations.dataset_name(call.principal, read_id(line.dataset_id, ""))
-        return replace(line, dataset_name=name)
 
 
 def _lines(
