@@ -36,7 +36,7 @@ from outlast.operations import documents, ids
 from outlast.operations.errors import Conflict, InvalidSpec, ResourceExists
 from outlast.operations.kind import Catalog, CatalogWrite, Context, Finish, Kind, Prepared
 from outlast.operations.retry import RetryPolicy
-from outlast.resources.connections import find_connection
+from outlast.resources.connections import find_any, find_connection
 from outlast.resources.stacks import find_stack, model
 from outlast.resources.stacks.model import (
     DeploymentDocument,
@@ -172,6 +172,8 @@ async def _prepare_attempt(spec: DeploySpec, catalog: Catalog) -> Prepared:
     pins = await catalog.find(model.DEPLOYMENT, operation_id=catalog.operation_id or "", limit=1)
     if not pins:
         raise Conflict("what was to be deployed is not known any more")
+    if spec.connection is not None:
+        spec = replace(spec, connection=(await find_any(catalog, spec.connection)).id)
     pin = msgspec.json.decode(pins[0].document, type=DeploymentDocument)
     if not pin.stack:
         fresh = StackDocument(word=spec.word or "stack", module=pin.module)
@@ -184,8 +186,6 @@ async def _prepare_attempt(spec: DeploySpec, catalog: Catalog) -> Prepared:
         )
         return await prepare_stack(asked, catalog)
     found = await find_stack(catalog, pin.stack)
-    if spec.connection is not None:
-        spec = replace(spec, connection=(await find_connection(catalog, spec.connection)).id)
     asked = Asked(
         id=found.id,
         name=model.plain_name(found.resource),
@@ -237,13 +237,15 @@ def _asked(document: StackDocument, spec: DeploySpec) -> StackDocument:
 
 
 def _check_variables(document: StackDocument, module: ModuleDocument) -> None:
-    """Raise InvalidSpec for variables that the module has not, or misses."""
+    """Raise InvalidSpec for variables that the module has not, or misses, or wants kept secret."""
     given = {*document.variables, *document.secret_names}
     known = {one.name: one for one in module.variables}
     wrong = {f"variables.{name}": "the module has no such variable" for name in given - {*known}}
     for name, one in known.items():
         if one.is_required and name not in given:
             wrong[f"variables.{name}"] = "is required"
+        elif one.is_sensitive and name in document.variables:
+            wrong[f"variables.{name}"] = "is sensitive: it is given as a secret variable"
     if len(document.secret_names) > model.SECRET_VARIABLES_MAX:
         wrong["secret_variables"] = f"at most {model.SECRET_VARIABLES_MAX}"
     if wrong:

@@ -16,9 +16,10 @@ from outlast.kinds import check_drift, deploy, destroy
 from outlast.kinds.check_drift import CheckDriftSpec
 from outlast.kinds.deploy import DeploySpec
 from outlast.kinds.destroy import DestroySpec
-from outlast.operations.errors import InvalidSpec, NotFound, NotSupported, ResourceExists
+from outlast.operations.errors import Conflict, InvalidSpec, NotFound, NotSupported, ResourceExists
 from outlast.operations.kind import OPERATION, OperationDocument
 from outlast.operations.states import State
+from outlast.resources.connections.model import CONNECTION, ConnectionDocument
 from outlast.resources.stacks import model
 from outlast.resources.stacks.model import DeploymentDocument, ModulePin
 from outlast.testing.running import ListedCatalog
@@ -86,6 +87,7 @@ async def test_a_plan_of_what_does_not_exist_reserves_nothing():
         ({"variables": {"root": "/", "colour": "red"}}, "variables.colour"),
         ({"variables": {}}, "variables.root"),
         ({"variables": {"root": None}}, "variables.root"),
+        ({"variables": {"root": "/", "password": "in the clear"}}, "variables.password"),
         ({"secret_variables": {"password": "in the clear"}}, "secret_variables.password"),
         ({"name": "9lives"}, "name"),
         ({"name": "a/b"}, "name"),
@@ -161,12 +163,48 @@ async def test_an_attempt_has_the_pinned_module_and_the_stack_as_it_is_by_then()
     assert prepared.writes == ()
 
 
+def connection(*, owner=MAKER, validated_at=1):
+    """One that MAKER has looked at last with success, if anybody has."""
+    document = ConnectionDocument(
+        provider="local",
+        settings={"folder": "/srv/data"},
+        operation_id=None if validated_at is None else MAKER,
+        validated_at=validated_at,
+    )
+    id = "06EV0000000000000CNN"
+    return listed(CONNECTION, id, "disk", document, operation_id=owner)
+
+
+async def test_a_connection_that_never_worked_as_it_is_is_not_used():
+    changed = connection(validated_at=None)
+    stack = listed_stack(STACK, "site", connection=changed.id)
+    kinds = (deploy.prepare, DeploySpec(stack="site")), (destroy.prepare, DestroySpec(stack="site"))
+    for prepare, spec in kinds:
+        with pytest.raises(Conflict, match="never found to work"):
+            await prepare(spec, catalog(stack, changed))
+    with pytest.raises(Conflict):
+        await deploy.prepare(new(connection="disk"), catalog(changed))
+
+
+async def test_an_attempt_does_not_wait_for_a_connection_that_is_looked_at_again():
+    looking = listed(
+        OPERATION, "06EV0000000000000VAL", "", OperationDocument(
+            kind="validate_connection", state=State.RUNNING, created_by="ada"
+        )
+    )  # fmt: skip
+    again, spec = connection(owner=looking.id), DeploySpec(stack="site", connection="disk")
+    things = (listed_stack(STACK, "site"), again, looking, pinned())
+    prepared = await deploy.prepare(spec, catalog(*things, type=AttemptCatalog))
+    assert prepared.plan.connection == again.id
+    assert prepared.plan.plain_environment == {"OUTLAST_FOLDER": "/srv/data"}
+
+
 async def test_a_variable_is_either_secret_or_not():
-    stack = listed_stack(STACK, "site", secret_names=("password",))
-    plain = DeploySpec(stack="site", variables={"password": "no secret"})
+    stack = listed_stack(STACK, "site", secret_names=("nodes",))
+    plain = DeploySpec(stack="site", variables={"nodes": 3})
     prepared = await deploy.prepare(plain, catalog(stack))
-    assert (prepared.plan.secret_names, prepared.plan.variables["password"]) == ((), "no secret")
-    gone = DeploySpec(stack="site", secret_variables={"password": None})
+    assert (prepared.plan.secret_names, prepared.plan.variables["nodes"]) == ((), 3)
+    gone = DeploySpec(stack="site", secret_variables={"nodes": None})
     assert (await deploy.prepare(gone, catalog(stack))).plan.secret_names == ()
 
 

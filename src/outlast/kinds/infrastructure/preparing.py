@@ -11,7 +11,7 @@ from outlast.kinds.infrastructure.plan import (
     VARIABLE,
     InfrastructurePlan,
 )
-from outlast.operations.errors import NotSupported
+from outlast.operations.errors import Conflict, NotSupported
 from outlast.operations.kind import Catalog, Prepared
 from outlast.resources.configured import InfrastructureDocument, find_installation
 from outlast.resources.connections import FoundConnection, find_any
@@ -92,7 +92,19 @@ def _secrets(asked: Asked, connection: FoundConnection | None) -> dict[str, str]
 
 
 async def _connection(id: str | None, catalog: Catalog) -> FoundConnection | None:
-    return None if id is None else await find_any(catalog, id)
+    """The connection of a stack. Raises Conflict for one that never worked as it is now.
+
+    Where it leads was never held to what calls may leave. One that is looked at again is used.
+    """
+    if id is None:
+        return None
+    found = await find_any(catalog, id)
+    if found.document.validated_at is None:
+        raise Conflict(
+            f"the connection {found.resource.name!r} was never found to work",
+            details={"status": found.status, "operation_id": found.owner},
+        )
+    return found
 
 
 def files_prefix(found: FoundStack) -> str:
