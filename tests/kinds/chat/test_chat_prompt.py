@@ -1,6 +1,7 @@
 """Chat prompts are answered by real attempts, with what a real vector database has of them."""
 
 import asyncio
+from typing import ClassVar
 
 import pytest
 from chats_for_tests import animal_database, blueprint
@@ -9,7 +10,11 @@ from lake import ANN, BEN, OPERATOR
 from model_double import Fault
 
 from outlast.engine import Principal, Role
+from outlast.inference.models import ServedModel
+from outlast.kinds import chat_prompt
+from outlast.kinds.chat.plan import Answering, ChatPlan
 from outlast.operations.errors import Conflict, Forbidden, InvalidSpec, NotFound
+from outlast.resources.playgrounds.model import Generation
 
 FOREIGNER = Principal(tenant="away", member="fred", role=Role.ADMIN)
 
@@ -83,36 +88,28 @@ def assistant(text):
 async def test_a_prompt_has_its_own_filters_settings_and_limits(lake, double):
     await lake.work()
     zoo = await animal_database(lake)
-    made = await blueprint(lake)
-    prompt, _ = await ask(
-        lake,
-        text="Who hunts?",
-        llm_blueprint=made.id,
-        vector_database=zoo,
-        filters={"legs": [4, 8]},
-        where={"type": "field", "field": "legs", "operator": "above", "values": [5]},
-        generation={"top_p": 0.1},
+
+    async def asked(text, **spec):
+        made = await blueprint(lake)
+        spec = {"text": text, "llm_blueprint": made.id, "vector_database": zoo} | spec
+        prompt, _ = await ask(lake, **spec)
+        return prompt.answer.citations
+
+    above = {"type": "field", "field": "legs", "operator": "above", "values": [5]}
+    filtered, cut, nothing = await asyncio.gather(
+        asked("one", filters={"legs": [4, 8]}, where=above, generation={"top_p": 0.1}),
+        asked("two", vector_database="zoo", retrieval={"chunks": 3, "tokens_max": 3}),
+        asked("three", filters={"legs": 99}),
     )
-    assert [one.document for one in prompt.answer.citations] == ["spiders.txt"]
-    assert double.asked[-1]["top_p"] == 0.1
-    assert "temperature" not in double.asked[-1]
-    cut, _ = await ask(
-        lake,
-        text="Who hunts?",
-        llm_blueprint=made.id,
-        vector_database="zoo",
-        retrieval={"chunks": 3, "tokens_max": 3},
-    )
-    assert [len(one.text) for one in cut.answer.citations] == [12]
-    nothing, _ = await ask(
-        lake, text="Who?", llm_blueprint=made.id, vector_database=zoo, filters={"legs": 99}
-    )
-    assert nothing.answer.citations == ()
+    assert [one.document for one in filtered] == ["spiders.txt"]
+    assert [len(one.text) for one in cut] == [12]
+    assert nothing == ()
+    [body] = [body for body in double.asked if body["messages"][-1]["content"] == "one"]
+    assert body["top_p"] == 0.1
+    assert "temperature" not in body
 
 
-async def test_a_killed_prompt_is_answered_once_and_asked_no_more_when_its_answer_is_kept(
-    lake, double
-):
+async def test_a_killed_prompt_is_asked_again_and_answered_once(lake, double):
     made = await blueprint(lake)
     double.fault = lambda request: Fault(seconds=30) if request.number == 1 else None
     operation = await lake.submit("chat_prompt", text="hello", llm_blueprint=made.id)
@@ -201,3 +198,19 @@ async def test_feedback_is_each_members_own_and_what_is_deleted_takes_along_what
     await lake.playgrounds.delete(OPERATOR, "playground", playground)
     for type_ in ("playground", "llm_blueprint", "chat", "chat_prompt", "chat_answer"):
         assert await lake.store.catalog.find("default", type_) == []
+
+
+async def test_an_answer_that_was_kept_is_published_without_asking():
+    class Again:
+        last_checkpoint: ClassVar = {"text": "kept", "prompt_tokens": 3, "latency_ms": 5}
+
+    model = ServedModel(name="gone", upstream="gone", url="http://127.0.0.1:9/v1")
+    way = Answering(
+        model=model, key_name="k", folder="f", files={}, generation=Generation(), passages=None
+    )
+    plan = ChatPlan(
+        chat_prompt="P", chat="C", text="?", history=(), answering=way, allow_unsandboxed=False
+    )
+    finish = await chat_prompt.run(plan, Again())
+    assert (finish.result.text, finish.result.prompt_tokens) == ("kept", 3)
+    assert finish.writes[0].answer.text == "kept"
