@@ -74,13 +74,14 @@ class StackRoutes:
         ]
 
     def _changing(self) -> list[Route]:
-        form, changed = self._form, (self._form.shown, LakeSailOperation)
+        form, word = self._form, self._form.word
+        changed = (form.shown, LakeSailOperation)
         return [
             self._change(
                 "POST",
                 form.path,
                 self._create,
-                says="Make a {}",
+                says=f"Make a {word}",
                 body=form.create,
                 answers={202: changed},
             ),
@@ -88,7 +89,7 @@ class StackRoutes:
                 "PATCH",
                 self._one,
                 self._update,
-                says="Change a {}",
+                says=f"Change a {word}",
                 body=form.update,
                 answers={202: changed},
             ),
@@ -96,25 +97,23 @@ class StackRoutes:
                 "DELETE",
                 self._one,
                 self._delete,
-                says="Delete a {} with all that it consists of",
+                says=f"Delete a {word} with all that it consists of",
                 answers={202: changed},
             ),
             self._change(
                 "POST",
                 self._one + "/check-drift",
                 self._check_drift,
-                says="Find what others have changed of a {}",
+                says=f"Find what others have changed of a {word}",
                 answers={202: LakeSailOperation},
             ),
         ]
 
     def _change(self, method: str, path: str, handle: Handler, **said: Any) -> Route:
-        says: str = said.pop("says")
         return Route(
             method=method,
             path=path,
             handle=handle,
-            says=says.format(self._form.word),
             verb=Verb.SUBMIT,
             headers=(IDEMPOTENCY_KEY,),
             answer_media=ANSWER_MEDIA,
