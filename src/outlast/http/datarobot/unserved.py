@@ -29,6 +29,11 @@ _UNSERVED: Final = (
     ("POST", "/vectorDatabases/{vectorDatabaseId}/customModelVersions/", _DEPLOYMENTS),
     ("POST", "/vectorDatabases/{vectorDatabaseId}/deployments/", _DEPLOYMENTS),
     ("PATCH", "/vectorDatabases/{vectorDatabaseId}/externalVectorDatabaseDocuments/", _EXTERNAL),
+    (
+        "GET",
+        "/vectorDatabases/{vectorDatabaseId}/textAndEmbeddings/",
+        "chunks and vectors are a dataset after datasetExportJobs",
+    ),
     ("POST", "/playgrounds/{playgroundId}/traceDatasets/", "this server keeps no traces of chats"),
     ("POST", "/syftrSearch/", _SEARCH),
     ("DELETE", "/syftrSearch/{searchStudyId}/", _SEARCH),
