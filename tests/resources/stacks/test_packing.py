@@ -72,7 +72,10 @@ async def test_what_is_known_of_a_modules_files_is_not_read_again(folder, pack):
 
 def test_what_the_tool_leaves_is_not_of_the_module(folder):
     before = pack_folder(folder)
-    for name in (".terraform/x", ".git/HEAD", "terraform.tfstate", "terraform.tfstate.backup"):
+    for name in (
+        *(".terraform/x", ".git/HEAD", "terraform.tfstate", "terraform.tfstate.backup"),
+        *("errored.tfstate", "terraform.tfstate.d/prod"),
+    ):
         file = folder / name
         file.parent.mkdir(exist_ok=True)
         file.write_text("left")

@@ -28,7 +28,10 @@ READING: Final = "outlast.resources.stacks.locked:read_variables"
 _SECONDS: Final = 120.0
 _MEMORY_BYTES: Final = 1024**3
 _LEFT_OUT: Final = frozenset(
-    {".terraform", ".git", "terraform.tfstate", "terraform.tfstate.backup"},
+    {
+        *(".terraform", ".git", "terraform.tfstate", "terraform.tfstate.backup"),
+        *("terraform.tfstate.d", "errored.tfstate", "crash.log"),
+    },
 )
 """What the tool, or its users, leave in a module's folder and is not of it."""
 
