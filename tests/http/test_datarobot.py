@@ -93,15 +93,15 @@ async def test_an_operation_is_found_by_the_uuid_that_the_caller_chose(serving, 
         assert shown["statusId"] == CHOSEN
 
 
-@pytest.mark.parametrize("at", [JOB, TASK])
-@pytest.mark.parametrize("id", ["abc", "1", "e900225c06294e96be6e86a1-7a309645", "%7B%7D", "null"])
-async def test_an_id_that_is_no_uuid_is_named(client, at, id):
-    answer = await client.get(f"{at}/{id}/")
-    assert answer.status_code == 422
-    [fault] = error_of(answer)["detail"]
-    assert fault["loc"] == ["path", "statusId"]
-    assert fault["msg"]
-    assert fault["type"]
+async def test_an_id_that_is_no_uuid_is_named(client):
+    for id in ("abc", "1", "e900225c06294e96be6e86a1-7a309645", "%7B%7D", "null"):
+        for at in (JOB, TASK):
+            answer = await client.get(f"{at}/{id}/")
+            assert answer.status_code == 422
+            [fault] = error_of(answer)["detail"]
+            assert fault["loc"] == ["path", "statusId"]
+            assert fault["msg"]
+            assert fault["type"]
 
 
 async def test_what_is_not_there_not_ones_own_or_not_of_this_wire_is_not_found(serving, client):
