@@ -40,7 +40,7 @@ def cel(check):
 def test_a_policy_without_an_end_is_an_error_of_that_policy(process):
     began = time.monotonic()
     error = process.judge(rego(ENDLESS), {}, seconds=0.5).error
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30  # to its end it would take minutes
     assert error.message == "the policy took more than 0.5 s"
     assert (error.line, error.column, error.is_certain) == (3, 1, False)
     check = "true"
