@@ -178,7 +178,7 @@ async def run(plan: ChatPlan, context: Context) -> Finish:
         context.report(stage="searching")
         [citations] = await answerer.find([plan.text])
         context.report(stage="answering")
-        reply = await answerer.ask(plan.text, citations, plan.history)
+        reply, _ = await answerer.ask(plan.text, citations, plan.history)
         took = time.perf_counter() - began
     answer = Answer(
         text=reply.text,

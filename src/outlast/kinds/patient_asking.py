@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from typing import Final, NoReturn, TypeVar
 
@@ -41,12 +42,19 @@ class PatientAsker:
 
         Raises Retry for a server that gives none, Fatal for one that refuses.
         """
+        found, _ = await self.ask_timed(question, read)
+        return found
+
+    async def ask_timed(self, question: Question, read: Callable[[bytes], T]) -> tuple[T, float]:
+        """The same, and how many seconds the answer took, without what was waited before."""
         for tries in range(self._tries_max):
             try:
                 async with self._turnstile.turn(question.tokens) as rates:
                     asking = Asking(self._model, self._endpoint, rates, question, ANSWER_BYTES_MAX)
+                    began = time.perf_counter()
                     body, _ = await asking.answer()
-                return read(body)
+                    seconds = time.perf_counter() - began
+                return read(body), seconds
             except (BackendFailed, BackendTimedOut, RateLimited, BackendRefused) as error:
                 if isinstance(error, BackendRefused) and error.status != _SLOW_DOWN:
                     raise Fatal("backend_refused", error.message) from error

@@ -104,15 +104,15 @@ class Answerer:
 
     async def ask(
         self, text: str, citations: Sequence[Citation], history: Sequence[Said] = ()
-    ) -> Reply:
-        """What the model answers. Raises Fatal, Retry."""
+    ) -> tuple[Reply, float]:
+        """What the model answers, and how many seconds it took. Raises Fatal, Retry."""
         generation = self._answering.generation
         model = self._answering.model.name
         question = question_to(model, generation, citations, history, text)
-        reply = await self._asker.ask(question, partial(read_reply, question))
+        reply, seconds = await self._asker.ask_timed(question, partial(read_reply, question))
         if len(reply.text.encode()) > ANSWER_BYTES_MAX:
             raise Fatal("answer_too_large", f"the answer has more than {ANSWER_BYTES_MAX} bytes")
-        return reply
+        return reply, seconds
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ counts them. So an attempt that is killed asks again only what was under way.
 """
 
 import asyncio
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -138,10 +137,9 @@ class Evaluating:
         sources = tuple(
             dict.fromkeys(one.document[:_SOURCE_CHARS_KEPT] for one in citations[:_SOURCES_KEPT])
         )
-        began = time.perf_counter()
         away: Retry | None = None
         try:
-            reply = await answerer.ask(expected.question, citations)
+            reply, seconds = await answerer.ask(expected.question, citations)
         except (Fatal, Retry) as error:
             done = Row(number=row, score=score, sources=sources, error=error.message)
             away = error if isinstance(error, Retry) else None
@@ -153,7 +151,7 @@ class Evaluating:
                 answer=reply.text[:_ANSWER_CHARS_KEPT],
                 prompt_tokens=reply.prompt_tokens,
                 completion_tokens=reply.completion_tokens,
-                latency_ms=round((time.perf_counter() - began) * 1000, 1),
+                latency_ms=round(seconds * 1000, 1),
             )
         async with self._saving:
             self._progress.pending.append(done)
