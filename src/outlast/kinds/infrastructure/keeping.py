@@ -10,10 +10,12 @@ import contextlib
 import hashlib
 import time
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from outlast.kinds.infrastructure import remains
 from outlast.kinds.infrastructure.plan import STATE_KEYS, InfrastructurePlan
 from outlast.kinds.infrastructure.workspace import Workspace
 from outlast.operations.errors import Fatal, OutlastError, SecretMissing
@@ -22,7 +24,7 @@ from outlast.resources.stacks import states
 from outlast.resources.stacks.states import KeptState, StateSummary
 
 _LOOK_SECONDS: Final = 0.05
-_PAUSE_SHARE: Final = 4.0
+_PAUSE_SHARE: Final = 1.0
 _PAUSE_SECONDS_MAX: Final = 1.0
 _LAST_TRIES: Final = 10
 _FILE: Final = "sealed-state"
@@ -38,9 +40,14 @@ class StateKeeper:
         self.was_empty = True
         self._plan = plan
         self._context = context
-        self._file = workspace.state
+        self._workspace = workspace
         self._stored = b""
         self._newest: str | None = None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether nothing that the tool has written is here alone."""
+        return not self.name or self._read()[1] in {None, self._stored}
 
     def load(self) -> bytes | None:
         """The newest state, with the secret variables that are kept with it. Raises Fatal."""
@@ -63,23 +70,28 @@ class StateKeeper:
         finally:
             sealed.unlink()
         self.secret_variables = kept.secret_variables
-        if kept.state == states.NO_STATE:
-            return None
-        state, self.was_empty = bytes(kept.state), False
-        self.summary = states.read_state(state)
+        state = None if kept.state == states.NO_STATE else bytes(kept.state)
+        workdir = self._context.workdir
+        state = remains.find_newer(workdir, plan.stack, self._newest, state) or state
+        if state is not None:
+            self.was_empty, self.summary = False, states.read_state(state)
         return state
 
+    def claim(self) -> Path:
+        """Take a name for the state that sorts behind all others; where the tool is to write it."""
+        context = self._context
+        self.name = states.next_state(self._newest, context.operation_id, context.attempt)
+        return remains.state_file(context.workdir, self._plan.stack, self.name)
+
     def begin(self, state: bytes | None, secret_variables: Mapping[str, Any]) -> None:
-        """Put the state where the tool finds it, and store it as this attempt's own.
+        """Store the state that the tool begins with under the name that was claimed.
 
         From now on it is the newest: what a lost attempt may still store sorts before it.
         """
         self.secret_variables = secret_variables
-        if state is not None:
-            self._file.write_bytes(state)
-        context = self._context
-        self.name = states.next_state(self._newest, context.operation_id, context.attempt)
         self._put(state)
+        self._stored = self._read()[1] or b""
+        remains.remove(self._context.workdir, self._plan.stack, but=self.name)
 
     @contextlib.asynccontextmanager
     async def keeping(self) -> AsyncIterator[None]:
@@ -99,7 +111,8 @@ class StateKeeper:
     async def _watch(self) -> None:
         seen = None
         while True:
-            stat = self._file.stat() if self._file.exists() else None
+            file = self._workspace.state
+            stat = file.stat() if file.exists() else None
             now = None if stat is None else (stat.st_mtime_ns, stat.st_size)
             pause = _LOOK_SECONDS
             if now != seen:
@@ -128,12 +141,8 @@ class StateKeeper:
 
     def _store(self) -> bool:
         """Store what the tool has written; False if that is not whole (yet)."""
-        try:
-            state = self._file.read_bytes()
-        except FileNotFoundError:
-            return True
-        digest = hashlib.sha256(state).digest()
-        if digest == self._stored:
+        state, digest = self._read()
+        if state is None or digest is None or digest == self._stored:
             return True
         try:
             summary = states.read_state(state)
@@ -142,6 +151,14 @@ class StateKeeper:
         self._put(state)
         self.summary, self._stored = summary, digest
         return True
+
+    def _read(self) -> tuple[bytes, bytes] | tuple[None, None]:
+        """What the tool has written, and its digest."""
+        try:
+            state = self._workspace.state.read_bytes()
+        except FileNotFoundError:
+            return None, None
+        return state, hashlib.sha256(state).digest()
 
     def _put(self, state: bytes | None) -> None:
         kept = KeptState(

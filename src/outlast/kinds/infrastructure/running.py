@@ -54,7 +54,7 @@ class StackRun:
 
     def __exit__(self, *_: object) -> None:
         """Remove what the tool was given, and what it has left."""
-        self._workspace.clear()
+        self._workspace.clear(has_state=not self._keeper.is_stored)
 
     @property
     def has_state(self) -> bool:
@@ -153,11 +153,11 @@ class StackRun:
         known = {**kept, **given}
         self._unknown = [name for name in self._plan.secret_names if name not in known]
         secret = {name: known[name] for name in self._plan.secret_names if name in known}
-        self._workspace.write(self._plan.tool, {**self._plan.variables, **secret})
+        variables = {**self._plan.variables, **secret}
+        state_file = self._keeper.claim() if changes else None
+        self._workspace.write(self._plan.tool, variables, state, state_file=state_file)
         if changes:
             self._keeper.begin(state, secret)
-        elif state is not None:
-            self._workspace.state.write_bytes(state)
         self._environment = self._workspace.environment(
             self._plan.tool, {**self._plan.plain_environment, **self._secret_environment()}
         )

@@ -27,11 +27,24 @@ class Workspace:
         self._configuration = workdir / "terraform.rc"
         self._home = workdir / "home"
 
-    def write(self, tool: InfrastructureDocument, variables: Mapping[str, Any]) -> None:
-        """Lay out the module, its variables, and what the tool is told."""
+    def write(
+        self,
+        tool: InfrastructureDocument,
+        variables: Mapping[str, Any],
+        state: bytes | None,
+        *,
+        state_file: Path | None = None,
+    ) -> None:
+        """Lay out the module, its variables, its state, and what the tool is told.
+
+        `state_file` is where the tool writes the state, if that is not to go with the workdir.
+        """
         os.umask(0o077)
+        self.state = state_file or self.state
         for folder in (self.module, self.state.parent, self._home, self._workdir / "no_providers"):
             folder.mkdir()
+        if state is not None:
+            self.state.write_bytes(state)
         _unpack(self._workdir / MODULE_FILE, self.module)
         # Whatever the module says, its state is here: it is for us to keep.
         backend = {"terraform": {"backend": {"local": {"path": str(self.state)}}}}
@@ -55,9 +68,12 @@ class Workspace:
             environment["TF_PLUGIN_CACHE_DIR"] = tool.plugin_cache
         return {**environment, **extra}
 
-    def clear(self) -> None:
-        """Remove what holds secrets: nothing of it is there any more when the operation ends."""
-        for folder in (self.state.parent, self.module):
+    def clear(self, *, has_state: bool) -> None:
+        """Remove what holds secrets: nothing of it is there any more when the operation ends.
+
+        `has_state`: the state is left, since nobody else has it.
+        """
+        for folder in (self.module, *(() if has_state else (self.state.parent,))):
             # What cannot be removed goes with the whole folder, a moment later.
             shutil.rmtree(folder, ignore_errors=True)
 
