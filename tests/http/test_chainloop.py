@@ -132,9 +132,10 @@ async def test_the_header_of_another_dialect_names_no_tenant_here(client):
         base64.b64encode(SBOM).decode(),
         base64.b64encode(SBOM).decode().rstrip("="),
         base64.urlsafe_b64encode(SBOM).decode(),
+        base64.encodebytes(SBOM).decode().replace("\n", "\r\n"),
         SBOM.decode(),
     ],
-    ids=["base64", "unpadded", "url", "text"],
+    ids=["base64", "unpadded", "url", "lines", "text"],
 )
 async def test_evidence_comes_as_base64_or_as_text(client, content):
     operation = await native(client, await evaluate(client, content=content))

@@ -63,17 +63,21 @@ def request_path(path: str) -> str:
 
 
 def _decode(text: str) -> bytes:
-    """The bytes of base64 of either alphabet, as proto3 JSON writes them, else of the text."""
-    if _BASE64.fullmatch(text):
+    """The bytes of base64 of either alphabet, as proto3 JSON has them, else of the text.
+
+    Parsers of it pass over line breaks, which many programs put into base64.
+    """
+    joined = text.translate(_STANDARD)
+    if _BASE64.fullmatch(joined):
         try:
-            return base64.b64decode(text.translate(_STANDARD) + "=" * (-len(text) % 4))
+            return base64.b64decode(joined + "=" * (-len(joined) % 4))
         except binascii.Error:
             pass  # A length that base64 never has: it is text.
     return text.encode()
 
 
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
-_STANDARD: Final = str.maketrans("-_", "+/")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_STANDARD: Final = str.maketrans("-_", "+/", "\r\n")
 _FIRST_STEP: Final = re.compile(r"\w+")
 _NAMES: Final = {
     "evidence": "digest",
