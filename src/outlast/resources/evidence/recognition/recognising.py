@@ -116,7 +116,8 @@ def _decode(content: bytes) -> str:
     except UnicodeDecodeError as error:
         before = content[: error.start].decode(encoding, errors="replace")
         where = location_of(before, len(before))
-        raise BadEvidence(f"this is not text in {encoding[:6].upper()}", where) from error
+        shown = encoding.removesuffix("-sig").upper()
+        raise BadEvidence(f"this is not text in {shown}", where) from error
     if (at := text.find("\0")) >= 0:
         raise has_null(location_of(text, at))
     return text

@@ -1,7 +1,6 @@
 """YAML as the values of JSON: no types of its own, and aliases that cannot grow without bound."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
@@ -144,9 +143,12 @@ def _float(text: str) -> float | str:
     return text if number != number or abs(number) == float("inf") else number  # noqa: PLR0124
 
 
-@dataclass(frozen=True)
 class _Places:
-    root: Any
+    """Where the values of a document are. Each mapping is looked through once."""
+
+    def __init__(self, root: Any) -> None:
+        self._root = root
+        self._values: dict[int, Mapping[str, Any]] = {}
 
     def locate_all(self, paths: Collection[str]) -> Mapping[str, Location]:
         found = dict[str, Location]()
@@ -157,13 +159,21 @@ class _Places:
         return found
 
     def _find(self, path: str) -> Any:
-        node = self.root
+        node = self._root
         for step in path.split("/")[1:]:
             if isinstance(node, yaml.SequenceNode):
                 is_there = step.isdecimal() and int(step) < len(node.value)
                 node = node.value[int(step)] if is_there else None
             elif isinstance(node, yaml.MappingNode):
-                node = next((value for key, value in node.value if escape(key.value) == step), None)
+                node = self._values_of(node).get(step)
             else:
                 return None
         return node
+
+    def _values_of(self, mapping: Any) -> Mapping[str, Any]:
+        # Nodes live as long as their root: no two of them have the same id.
+        values = self._values.get(id(mapping))
+        if values is None:
+            values = {escape(key.value): value for key, value in mapping.value}
+            self._values[id(mapping)] = values
+        return values
