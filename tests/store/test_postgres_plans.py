@@ -99,7 +99,7 @@ STATEMENTS = {
     "count": counting.counters_sql(counting_of()),
     "count of a kind": counting.counters_sql(counting_of(kinds=frozenset({"k1"}))),
     "count of few": counting.few_sql(counting_of(states=RARE, resource=("database", "none"))),
-    "count of a resource": counting.resource_sql(counting_of(resource=R7, walked_max=20)),
+    "count of a resource": counting.resource_sql(counting_of(resource=R7), 20),
     "look for counts": (counting.ARE_MANY, counting.DELTAS_MAX),
     "resource": (catalog._EITHER, "acme", "dataset", "d7"),
     "resources": found("acme", "dataset", {}, None, 50),

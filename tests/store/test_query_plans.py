@@ -82,7 +82,7 @@ STATEMENTS = {
     "count": counting.counters_sql(Count(tenant="t", kinds=KINDS))[0],
     "count of few of a kind": counting.few_sql(Count(tenant="t", kinds=KINDS))[0],
     "count of few in a state": counting.few_sql(Count(tenant="t", states=frozenset(State)))[0],
-    "count of a resource": counting.resource_sql(Count(tenant="t", kinds=KINDS))[0],
+    "count of a resource": counting.resource_sql(Count(tenant="t", kinds=KINDS), 9)[0],
     **{f"delete: {sql}": sql for sql in chores._DELETE_PARTS},
 }
 

@@ -44,10 +44,14 @@ async def count(reader: Reader, wanted: Count) -> int | None:
     counted = int(await reader.value(*counters_sql(wanted)))
     if wanted.resource is None:
         return counted
-    if counted <= wanted.walked_max:
-        return int(await reader.value(*few_sql(wanted)))
-    [[walked, found]] = await reader.fetch(*resource_sql(wanted))
-    return None if walked > wanted.walked_max else int(found)
+    # Whichever are fewer are walked: the resource's operations, or those of the kinds and states.
+    most = min(counted, wanted.walked_max)
+    [[walked, found]] = await reader.fetch(*resource_sql(wanted, most))
+    if walked <= most:
+        return int(found)
+    if counted > wanted.walked_max:
+        return None
+    return int(await reader.value(*few_sql(wanted)))
 
 
 def counters_sql(wanted: Count) -> Statement:
@@ -74,8 +78,11 @@ def few_sql(wanted: Count) -> Statement:
     )
 
 
-def resource_sql(wanted: Count) -> Statement:
-    """How many of the resource's operations were looked at, and how many of them are wanted."""
+def resource_sql(wanted: Count, most: int) -> Statement:
+    """How many of the resource's operations were looked at, and how many of them are wanted.
+
+    One more than `most` is looked at, to tell whether there are more.
+    """
     checks, values = _checks(wanted)
     place = len(values) + 1
     return (
@@ -86,7 +93,7 @@ def resource_sql(wanted: Count) -> Statement:
         ),
         *values,
         *(wanted.resource or ()),
-        wanted.walked_max + 1,
+        most + 1,
     )
 
 

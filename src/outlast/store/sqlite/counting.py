@@ -18,11 +18,15 @@ def count(connection: apsw.Connection, wanted: Count) -> int | None:
     (counted,) = fetch_one(connection, *counters_sql(wanted))
     if wanted.resource is None:
         return counted
-    if counted <= wanted.walked_max:
-        (found,) = fetch_one(connection, *few_sql(wanted))
+    # Whichever are fewer are walked: the resource's operations, or those of the kinds and states.
+    most = min(counted, wanted.walked_max)
+    walked, found = fetch_one(connection, *resource_sql(wanted, most))
+    if walked <= most:
         return found
-    walked, found = fetch_one(connection, *resource_sql(wanted))
-    return None if walked > wanted.walked_max else found
+    if counted > wanted.walked_max:
+        return None
+    (found,) = fetch_one(connection, *few_sql(wanted))
+    return found
 
 
 def counters_sql(wanted: Count) -> Statement:
@@ -42,15 +46,18 @@ def few_sql(wanted: Count) -> Statement:
     ), [wanted.tenant, *values, *(wanted.resource or ())]
 
 
-def resource_sql(wanted: Count) -> Statement:
-    """How many of the resource's operations were looked at, and how many of them are wanted."""
+def resource_sql(wanted: Count, most: int) -> Statement:
+    """How many of the resource's operations were looked at, and how many of them are wanted.
+
+    One more than `most` is looked at, to tell whether there are more.
+    """
     checks, values = _checks(wanted)
     type_, id_ = wanted.resource or ("", "")
     return (
         f"SELECT count(*), count(*) FILTER (WHERE resource_type = ?{checks}) FROM"
         " (SELECT resource_type, kind, state FROM operations INDEXED BY operations_by_resource"
         " WHERE tenant = ? AND resource_id = ? LIMIT ?)"
-    ), [type_, *values, wanted.tenant, id_, wanted.walked_max + 1]
+    ), [type_, *values, wanted.tenant, id_, most + 1]
 
 
 def _checks(wanted: Count) -> Statement:
