@@ -182,6 +182,14 @@ class ConfiguredCatalog:
         listed = [] if fields else found[:limit]
         return [msgspec.structs.replace(one, tenant=tenant) for one in listed]
 
+    async def count(
+        self, tenant: str, type: str, *, fields: Mapping[str, str] | None = None, limit: int
+    ) -> int:
+        """See CatalogStore."""
+        if type == OPERATION or self._resources(type) is not None:
+            return len(await self.find(tenant, type, fields=fields, limit=limit))
+        return await self._catalog.count(tenant, type, fields=fields, limit=limit)
+
     async def due(self, type: str, now: int, limit: int) -> list[Resource]:
         """See CatalogStore."""
         return await self._catalog.due(type, now, limit)

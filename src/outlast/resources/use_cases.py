@@ -112,10 +112,9 @@ class UseCases:
         for link in found.document.links:
             counts[link.type] = counts.get(link.type, 0) + 1
         for type in MEMBERS:
-            members = await self._catalog.find(
+            counts[type] = await self._catalog.count(
                 principal.tenant, type, fields={"use_case": found.id}, limit=LINKS_MAX
             )
-            counts[type] = len(members)
         return counts
 
 

@@ -355,6 +355,11 @@ class CatalogStore(Protocol):
         With `after_id`: in ascending order, from above it.
         """
 
+    async def count(
+        self, tenant: str, type: str, *, fields: Mapping[str, str] | None = None, limit: int
+    ) -> int:
+        """How many `find` finds, at most `limit`, without reading a document."""
+
     async def due(self, type: str, now: int, limit: int) -> list[Resource]:
         """Resources of all tenants whose `due_at` is not later than `now`, earliest first."""
 

@@ -74,7 +74,7 @@ async def test_what_was_said_in_a_chat_is_told_where_the_blueprint_wants_it(lake
     assert double.asked[-1]["messages"][1:] == [user("two")]
     # Prompts that name no chat are in the blueprint's oldest one, which the first has made.
     [only] = await lake.playgrounds.chats.find(ANN, llm_blueprint=unaware.id)
-    assert await lake.playgrounds.count(ANN, "chat_prompt", "chat", only.id) == 2
+    assert await lake.playgrounds.count(ANN, "chat_prompt", chat=only.id) == 2
 
 
 def user(text):

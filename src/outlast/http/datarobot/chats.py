@@ -156,13 +156,13 @@ class ChatRoutes:
         return Answer(body=encode(await self._shown(call, kept)))
 
     async def _shown(self, call: Call, kept: Kept[ChatDocument]) -> ChatResponse:
-        prompts = await self._playgrounds.within(call.principal, model.PROMPT, model.CHAT, kept.id)
+        prompts = await self._playgrounds.count(call.principal, model.PROMPT, chat=kept.id)
         return ChatResponse(
             id=show_id(kept.id),
             name=kept.document.name,
             llm_blueprint_id=show_id(kept.document.llm_blueprint),
             is_frozen=kept.document.evaluation is not None,
-            prompts_count=len(prompts),
+            prompts_count=prompts,
             creation_date=instant(kept.created_at),
             creation_user_id=kept.document.created_by or NOBODY,
         )

@@ -1,6 +1,7 @@
 """The routes of playgrounds, and of the language models that there are."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -27,12 +28,7 @@ from outlast.http.routing import Answer, Call, Parameter, Route
 from outlast.inference.relaying import Relay
 from outlast.operations.errors import NotSupported
 from outlast.resources.playgrounds import Playgrounds
-from outlast.resources.playgrounds.model import (
-    BLUEPRINT,
-    BLUEPRINTS,
-    PLAYGROUND,
-    PlaygroundDocument,
-)
+from outlast.resources.playgrounds.model import BLUEPRINT, PLAYGROUND, PlaygroundDocument
 from outlast.resources.shelves import Kept
 from outlast.resources.use_cases import UseCases
 
@@ -201,8 +197,7 @@ class PlaygroundRoutes:
         return Answer(body=encode(await self._shown(call, kept)))
 
     async def _shown(self, call: Call, kept: Kept[PlaygroundDocument]) -> PlaygroundResponse:
-        within = await self._playgrounds.within(call.principal, BLUEPRINT, PLAYGROUND, kept.id)
-        blueprints = [BLUEPRINTS.read(one).document for one in within]
+        count = partial(self._playgrounds.count, call.principal, BLUEPRINT, playground=kept.id)
         document = kept.document
         return PlaygroundResponse(
             id=show_id(kept.id),
@@ -210,8 +205,8 @@ class PlaygroundRoutes:
             description=document.description,
             use_case_id=NO_USE_CASE if document.use_case is None else show_id(document.use_case),
             playground_type="rag",
-            llm_blueprints_count=len(blueprints),
-            saved_llm_blueprints_count=sum(one.is_saved for one in blueprints),
+            llm_blueprints_count=await count(),
+            saved_llm_blueprints_count=await count(is_saved="true"),
             creation_date=instant(kept.created_at),
             creation_user_id=document.created_by or NOBODY,
             user_name=document.created_by,

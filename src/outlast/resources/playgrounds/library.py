@@ -32,6 +32,13 @@ _WITHIN: Final[Mapping[str, Sequence[str]]] = {
 }
 """What lies in a thing of each type, and knows by a field called as the type which one it is."""
 
+_ROOM: Final[Mapping[str, int]] = {
+    model.BLUEPRINT: model.BLUEPRINTS_MAX,
+    model.CHAT: model.CHATS_MAX,
+    model.PROMPT: model.PROMPTS_MAX,
+}
+"""How many things of each type there may be in the one that they lie in."""
+
 _BATCH: Final = 100
 _FEEDBACK_MAX: Final = 1000
 _FEEDBACK_TRIES: Final = 5
@@ -68,9 +75,10 @@ class Playgrounds:
         )
         return await self.chats.create(principal, document, request_id=request_id)
 
-    async def count(self, principal: Principal, type: str, field: str, id: str) -> int:
-        """How many things of a type lie in the thing that a field names."""
-        return len(await self.within(principal, type, field, id))
+    async def count(self, principal: Principal, type: str, **fields: str) -> int:
+        """How many things of a type have these values, as far as there may be so many."""
+        principal.require(Verb.READ)
+        return await self._catalog.count(principal.tenant, type, fields=fields, limit=_ROOM[type])
 
     async def within(self, principal: Principal, type: str, field: str, id: str) -> list[Resource]:
         """All things of a type that lie in the thing that a field names, newest first."""
@@ -212,8 +220,8 @@ class Playgrounds:
         )
 
     async def _check_room(self, principal: Principal, type: str, field: str, id: str) -> None:
-        most = {model.BLUEPRINT: model.BLUEPRINTS_MAX, model.CHAT: model.CHATS_MAX}[type]
-        if await self.count(principal, type, field, id) >= most:
+        most = _ROOM[type]
+        if await self.count(principal, type, **{field: id}) >= most:
             word = field.replace("_", " ")
             raise InvalidSpec(f"a {word} has at most {most}: delete some first")
 

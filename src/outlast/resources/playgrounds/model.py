@@ -172,7 +172,11 @@ BLUEPRINTS: Final[Label[BlueprintDocument]] = Label(
     catalog_type=BLUEPRINT,
     word="LLM blueprint",
     document=BlueprintDocument,
-    fields=lambda one: {PLAYGROUND: one.playground, "vector_database": one.vector_database},
+    fields=lambda one: {
+        PLAYGROUND: one.playground,
+        "vector_database": one.vector_database,
+        "is_saved": "true" if one.is_saved else None,
+    },
 )
 CHATS: Final[Label[ChatDocument]] = Label(
     catalog_type=CHAT,

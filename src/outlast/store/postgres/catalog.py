@@ -76,6 +76,15 @@ class PostgresCatalog:
         sql, values = find_sql(tenant, type, fields or {}, before_id, limit, after_id=after_id)
         return [resource_from_row(tuple(row)) for row in await self._reader.fetch(sql, *values)]
 
+    async def count(
+        self, tenant: str, type: str, *, fields: Mapping[str, str] | None = None, limit: int
+    ) -> int:
+        """See CatalogStore."""
+        sql, values = find_sql(tenant, type, fields or {}, None, limit)
+        # Columns of an inner query that nobody asks for are not read.
+        [(count,)] = await self._reader.fetch(f"SELECT count(*) FROM ({sql}) c", *values)
+        return int(count)
+
     async def due(self, type: str, now: int, limit: int) -> list[Resource]:
         """See CatalogStore."""
         rows = await self._reader.fetch(DUE, type, now, limit)

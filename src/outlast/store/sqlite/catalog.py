@@ -64,6 +64,15 @@ class SqliteCatalog:
         rows = await self._readers.read(fetch_all, sql, values)
         return [resource_from_row(row) for row in rows]
 
+    async def count(
+        self, tenant: str, type: str, *, fields: Mapping[str, str] | None = None, limit: int
+    ) -> int:
+        """See CatalogStore."""
+        sql, values = find_sql(tenant, type, fields or {}, None, limit)
+        # Columns of an inner query that nobody asks for are not read.
+        [(count,)] = await self._readers.read(fetch_all, f"SELECT count(*) FROM ({sql})", values)
+        return int(count)
+
     async def due(self, type: str, now: int, limit: int) -> list[Resource]:
         """See CatalogStore."""
         rows = await self._readers.read(fetch_all, DUE, (type, now, limit))

@@ -275,6 +275,24 @@ class CatalogContract(ContractFixtures):
             )
             assert [each.id for each in first + rest] == ["d0", "d1", "d2", "d3", "d4"]
 
+    async def test_what_is_in_a_list_is_counted_as_far_as_is_asked(self, given: Given) -> None:
+        for number in range(5):
+            await given.put("dataset", f"d{number}", fields={"a": "1", "b": str(number % 2)})
+        await given.put("file", "d9", fields={"a": "1"})
+        counted = [
+            await given.catalog.count(TENANT, "dataset", fields=fields, limit=limit)
+            for fields, limit in (
+                (None, 9),
+                (None, 3),
+                ({"a": "1"}, 9),
+                ({"a": "1"}, 2),
+                ({"a": "1", "b": "1"}, 9),
+                ({"c": "1"}, 9),
+            )
+        ]
+        assert counted == [5, 3, 5, 2, 2, 0]
+        assert await given.catalog.count("away", "dataset", limit=9) == 0
+
     async def test_a_list_shows_what_has_all_the_given_fields(self, given: Given) -> None:
         await given.put("dataset", "d1", fields={"a": "1", "b": "1"})
         await given.put("dataset", "d2", fields={"a": "1", "b": "2"})
