@@ -6,9 +6,11 @@ from pathlib import Path
 
 import policy_fuzzing
 import pytest
+from policy_process import PolicyProcess
 
 from outlast.executors.calls import Sandbox
 from outlast.executors.launching import Launcher
+from outlast.resources.policies.format import PolicyDocument
 
 CALLS = 10
 CASES = 100
@@ -45,3 +47,22 @@ async def test_a_thousand_of_them_end_in_verdicts_with_places_and_see_nothing(sa
     # What the generator makes is neither all wrong nor all right.
     assert counts["error"] > 100
     assert min(counts[one] for one in ("passed", "failed", "skipped")) > 3, counts
+
+
+def test_a_policy_with_more_steps_than_its_engine_takes_is_an_error():
+    endless = """package endless
+
+result := {"violations": [x |
+    some x in numbers.range(1, 10000)
+    some y in numbers.range(1, 10000)
+    x < y
+    x > y
+]}"""
+    process = PolicyProcess()
+    try:
+        policy = PolicyDocument(name="endless", language="rego", source=endless)
+        error = process.judge(policy, {}, seconds=100).error
+    finally:
+        process.close()
+    assert (error.line, error.column, error.is_certain) == (3, 1, False)
+    assert "ten million steps" in error.message

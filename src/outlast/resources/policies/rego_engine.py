@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from json.encoder import encode_basestring
 from pathlib import Path
@@ -48,6 +49,10 @@ Document: TypeAlias = ctypes.c_void_p
 _FILE: Final = "policy.rego"
 _RULE: Final = "result"
 _NO_RESULT: Final = "the rule result has no value for this evidence"
+_FAILED: Final = "the policy failed"
+# With a trace it would take many times as long, to tell of the engine's own limit most likely.
+_EXPLAINED_SECONDS_MAX: Final = 1.0
+_TOO_LONG: Final = "the policy failed, or has more than the ten million steps that its engine takes"
 _TRACE_BYTES_KEPT: Final = 64 * 1024
 _INTEGER_MAX: Final = 2**63 - 1
 _PACKAGE: Final = re.compile(
@@ -155,12 +160,14 @@ def judge(source: str, seen: Seen, tell: Callable[[Position | Verdict], None]) -
     try:
         policy = RegoPolicy(source)
         tell(policy.position)
-        document = input_of(seen)
+        document, at, began = input_of(seen), policy.position, time.process_time()
         try:
-            return _verdict(policy.evaluate(document), policy.position)
+            return _verdict(policy.evaluate(document), at)
         except NoResult as missing:
-            at = policy.position
-            tell(Verdict(error=_error(_NO_RESULT, at, is_certain=False)))
+            said = _FAILED if missing.is_error else _NO_RESULT
+            if missing.is_error and time.process_time() - began > _EXPLAINED_SECONDS_MAX:
+                return Verdict(error=_error(_TOO_LONG, at, is_certain=False))
+            tell(Verdict(error=_error(said, at, is_certain=False)))
             return Verdict(error=_explain(source, document, at, missing))
     except PolicyFailed as failed:
         return Verdict(error=failed.error)
@@ -233,7 +240,7 @@ def _explain(source: str, document: Document, at: Position, missing: NoResult) -
     if not missing.is_error:
         return _error(_NO_RESULT, at)
     found = policy.where(printed.text)
-    return _error(*found) if found else _error("the policy failed", at)
+    return _error(*found) if found else _error(_FAILED, at)
 
 
 class _LastPrinted:
