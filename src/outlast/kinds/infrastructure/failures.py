@@ -55,7 +55,7 @@ def details_of(errors: Sequence[Diagnostic], conceal: Conceal) -> dict[str, Any]
     """The complaints one by one."""
     shown = [
         {
-            "address": one.address,
+            "address": conceal(one.address),
             "summary": conceal(one.summary)[:_TEXT_CHARS_MAX],
             "detail": conceal(one.detail)[:_TEXT_CHARS_MAX],
             "file": one.range.filename if one.range is not None else "",

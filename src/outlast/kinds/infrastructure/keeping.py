@@ -8,6 +8,7 @@ next attempt begins with the newest one there is, however this one ended.
 import asyncio
 import contextlib
 import hashlib
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -42,6 +43,7 @@ class StateKeeper:
         self._context = context
         self._workspace = workspace
         self._stored = b""
+        self._storing = threading.Lock()
         self._newest: str | None = None
 
     @property
@@ -111,17 +113,14 @@ class StateKeeper:
     async def _watch(self) -> None:
         seen = None
         while True:
-            file = self._workspace.state
-            stat = file.stat() if file.exists() else None
-            now = None if stat is None else (stat.st_mtime_ns, stat.st_size)
-            pause = _LOOK_SECONDS
+            now, pause = self._look(), _LOOK_SECONDS
             if now != seen:
                 began = time.monotonic()
                 try:
                     stored = await asyncio.to_thread(self._store)
-                except OutlastError as error:
+                except (OutlastError, OSError) as error:
                     # The next look tries again, and the last one insists.
-                    self._context.log(f"the state waits for the object store: {error}")
+                    self._context.log(f"the state waits to be stored: {error}")
                     stored, pause = False, _PAUSE_SECONDS_MAX
                 seen = now if stored else seen
                 took = (time.monotonic() - began) * _PAUSE_SHARE
@@ -132,25 +131,35 @@ class StateKeeper:
         for left in reversed(range(_LAST_TRIES)):
             try:
                 self._store()
-            except OutlastError:
+            except (OutlastError, OSError):
                 if not left:
                     raise
                 time.sleep(_PAUSE_SECONDS_MAX)
             else:
                 return
 
+    def _look(self) -> tuple[int, int] | None:
+        """When the tool has written last, and how much."""
+        try:
+            stat = self._workspace.state.stat()
+        except FileNotFoundError:
+            return None
+        return stat.st_mtime_ns, stat.st_size
+
     def _store(self) -> bool:
         """Store what the tool has written; False if that is not whole (yet)."""
-        state, digest = self._read()
-        if state is None or digest is None or digest == self._stored:
+        # A cancel does not end the thread of the last look: an older state must not come after.
+        with self._storing:
+            state, digest = self._read()
+            if state is None or digest is None or digest == self._stored:
+                return True
+            try:
+                summary = states.read_state(state)
+            except msgspec.DecodeError:
+                return False
+            self._put(state)
+            self.summary, self._stored = summary, digest
             return True
-        try:
-            summary = states.read_state(state)
-        except msgspec.DecodeError:
-            return False
-        self._put(state)
-        self.summary, self._stored = summary, digest
-        return True
 
     def _read(self) -> tuple[bytes, bytes] | tuple[None, None]:
         """What the tool has written, and its digest."""

@@ -35,7 +35,7 @@ class StackRun:
     """A run of the tool for one attempt."""
 
     def __init__(self, plan: InfrastructurePlan, context: Context) -> None:
-        self.table = ResourceTable(plan.urn_prefix)
+        self.table = ResourceTable(plan.urn_prefix, self._conceal)
         self.drifted: list[DriftedResource] = []
         self._plan = plan
         self._context = context
@@ -70,12 +70,11 @@ class StackRun:
         """Lay out the workspace, with the newest state, which `changes` or not. Raises Fatal."""
         self._reporter.stage("initializing")
         secret_variables = await asyncio.to_thread(self._lay_out, changes=changes)
-        self._concealer = Concealer(
-            [
-                *(text for value in secret_variables.values() for text in _texts(value)),
-                *self._secret_environment().values(),
-            ]
-        )
+        texts = [text for value in secret_variables.values() for text in _texts(value)]
+        texts += self._secret_environment().values()
+        # Addresses have their keys in quotes, and outputs are read as JSON.
+        quoted = [msgspec.json.encode(text).decode()[1:-1] for text in texts]
+        self._concealer = Concealer([*texts, *quoted])
         if changes:
             # What is published if this ends without success.
             await self._context.checkpoint(self.published())
@@ -197,7 +196,8 @@ class StackRun:
         return code, program.complaint
 
     def _hear(self, raw: bytes) -> None:
-        line = read_line(raw)
+        # Before anything is read of it: a key of `for_each`, too, may be a secret.
+        line = read_line(self._conceal(raw.decode(errors="replace")).encode())
         if line is None:
             return
         if line.diagnostic is not None:
@@ -222,7 +222,9 @@ class StackRun:
             resource = line.change.resource
             self.drifted.append(
                 DriftedResource(
-                    address=resource.addr, type=resource.resource_type, change=line.change.action
+                    address=self._conceal(resource.addr),
+                    type=resource.resource_type,
+                    change=line.change.action,
                 )
             )
 
@@ -276,7 +278,7 @@ def _value(text: str) -> Any:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text and number in a value."""
+    """Every text and number in a value, as it is and as it stands in JSON."""
     match value:
         case Mapping():
             for one in value.values():
@@ -286,6 +288,7 @@ def _texts(value: Any) -> Iterator[str]:
                 yield from _texts(one)
         case str():
             yield value
+            yield msgspec.json.encode(value)[1:-1].decode()
         case bool() | None:
             return
         case _:

@@ -1,6 +1,6 @@
 """The resources of a deployment, and where each of them stands. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -26,11 +26,13 @@ class Row(msgspec.Struct):
 class ResourceTable:
     """Follows the tool's lines. Times are seconds of any clock that does not go back.
 
-    `prefix` begins the name that a resource has in all the world.
+    `prefix` begins the name that a resource has in all the world. `conceal` takes secrets out of
+    names: what is secret may be the key of a resource.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, conceal: Callable[[str], str] = str) -> None:
         self._prefix = prefix
+        self._conceal = conceal
         self._rows: dict[tuple[str, str], Row] = {}
         self.planned = Counts()
         self.applied: Counts | None = None
@@ -94,7 +96,7 @@ class ResourceTable:
         self._rows.pop((resource.addr, _SAME), None)
         for one in _REPLACE if action == "replace" else (action,):
             status: ResourceStatus = "unchanged" if one in {"move", "forget", "noop"} else "pending"
-            self._rows[resource.addr, one] = Row(resource, one, status)
+            self._rows[resource.addr, one] = Row(self._shown(resource), one, status)
 
     def _begin(self, hook: Hook, action: str, now: float) -> None:
         row = self._row(hook.resource, action)
@@ -110,8 +112,16 @@ class ResourceTable:
     def _row(self, resource: StreamResource, action: str) -> Row:
         key = (resource.addr, action)
         if key not in self._rows:
-            self._rows[key] = Row(resource, action)
+            self._rows[key] = Row(self._shown(resource), action)
         return self._rows[key]
+
+    def _shown(self, resource: StreamResource) -> StreamResource:
+        key = resource.resource_key
+        return msgspec.structs.replace(
+            resource,
+            addr=self._conceal(resource.addr),
+            resource_key=self._conceal(key) if isinstance(key, str) else key,
+        )
 
 
 def _duration(row: Row, now: float) -> float | None:
