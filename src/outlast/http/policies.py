@@ -204,7 +204,7 @@ class PolicyRoutes:
 
 
 def _page(policies: Sequence[Policy], next_token: str | None) -> Answer:
-    views = [_view(msgspec.structs.replace(one, document=None)) for one in policies]
+    views = [_view(one) for one in policies]
     return Answer(body=encode(PoliciesView(policies=views, next_page_token=next_token)))
 
 

@@ -10,16 +10,24 @@ _PAGE: Final = 200
 
 
 async def walk_resources(
-    catalog: CatalogStore, tenant: str, type: str, **fields: str
+    catalog: CatalogStore,
+    tenant: str,
+    type: str,
+    *,
+    before_id: str | None = None,
+    held: int = _PAGE,
+    **fields: str,
 ) -> AsyncIterator[Resource]:
-    """Every resource of a type whose indexed fields have these values, newest first."""
-    before_id: str | None = None
+    """Every resource of a type whose indexed fields have these values, newest first.
+
+    So many are `held` at once: fewer where they are large.
+    """
     while True:
         found = await catalog.find(
-            tenant, type, fields=fields or None, before_id=before_id, limit=_PAGE
+            tenant, type, fields=fields or None, before_id=before_id, limit=held
         )
         for resource in found:
             yield resource
-        if len(found) < _PAGE:
+        if len(found) < held:
             return
         before_id = found[-1].id

@@ -34,7 +34,8 @@ def mine(check="input.n > 1", **fields):
     return PolicyDocument(**{"name": "mine", "language": "cel", "rules": (rule,)} | fields)
 
 
-async def test_each_writing_is_a_version_and_stays_as_it_is(policies):
+async def test_each_writing_is_a_version_and_stays_as_it_is(policies, monkeypatch):
+    monkeypatch.setattr(library, "_VERSIONS_HELD", 1)
     first, is_new = await policies.put(ANN, mine())
     assert (first.name, first.version, is_new, first.created_by) == ("mine", 1, True, "ann")
     again, is_new = await policies.put(ANN, mine(version=7))
@@ -47,8 +48,9 @@ async def test_each_writing_is_a_version_and_stays_as_it_is(policies):
     assert first.document.rules[0].check == "input.n > 1"
     third, _ = await policies.put(ANN, mine())
     assert (third.version, third.digest) == (3, first.digest)
-    found = [policy for _, policy in await policies.versions(ANN, "mine")]
-    assert [one.version for one in found] == [3, 2, 1]
+    found = await policies.versions(ANN, "mine")
+    assert [(one.version, one.document) for _, one in found] == [(3, None), (2, None), (1, None)]
+    assert await policies.versions(ANN, "mine", before_id=found[0][0], limit=1) == [found[1]]
     for ref in ("mine@4", "other", "mine@99999999"):
         with pytest.raises(NotFound):
             await policies.get(ANN, ref)
@@ -123,7 +125,7 @@ async def test_another_members_policy_is_for_operators(policies):
     await policies.put(ANN, mine("false"))
     assert (await policies.get(VIEWER, "mine")).version == 3
     await policies.delete(ANN, "mine")
-    for ref in ("mine", "mine@1"):
+    for ref in ("mine", "mine@1", "mine@2", "mine@3"):
         with pytest.raises(NotFound):
             await policies.get(ANN, ref)
     with pytest.raises(NotFound):

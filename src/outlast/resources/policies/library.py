@@ -5,7 +5,7 @@ are for operators. A policy is kept only when its own tests pass.
 """
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import msgspec
@@ -29,6 +29,7 @@ from outlast.resources.policies import calls, model
 from outlast.resources.policies.calls import CheckArguments, Checked
 from outlast.resources.policies.format import PolicyDocument, check_policy
 from outlast.resources.policies.model import Policy, PolicyVersion
+from outlast.resources.walking import walk_resources
 from outlast.store.port import AuditEntry, Store
 
 PAGE_MAX: Final = 1000
@@ -37,6 +38,8 @@ NOT_INSTALLED: Final = "policies need the extra `policy`: pip install 'outlast[p
 _CHECK_SECONDS_MAX: Final = 60.0
 _TEST_SECONDS: Final = 5.0
 _FAILURES_SHOWN: Final = 10
+_VERSIONS_HELD: Final = 20
+"""Read at once: there may be a thousand, of 256 KiB each."""
 
 
 class Policies:
@@ -121,7 +124,7 @@ class Policies:
         own = [model.as_policy(one) for one in await self._all(principal.tenant)]
         names = {one.name for one in own}
         builtin = await self._catalog.find(principal.tenant, BUILTIN_POLICY, limit=PAGE_MAX)
-        own += [model.as_builtin(model.found_builtin(one)) for one in builtin]
+        own += [_listed(model.as_builtin(model.found_builtin(one))) for one in builtin]
         shown = [one for one in own if not one.is_builtin or one.name not in names]
         behind = [one for one in shown if after is None or one.name > after]
         return sorted(behind, key=lambda one: one.name)[:limit]
@@ -136,19 +139,17 @@ class Policies:
     ) -> list[tuple[str, Policy]]:
         """At most `limit` versions of a policy with ids below `before_id`, newest first.
 
-        Each with its id. Raises NotFound.
+        Each with its id, without its document. Raises NotFound.
         """
         newest = await self.get(principal, model.read_ref(name).name)
         if newest.is_builtin:
-            return [] if before_id else [(newest.name, newest)]
-        found = await self._catalog.find(
-            principal.tenant,
-            model.POLICY_VERSION,
-            fields={"policy": newest.name},
-            before_id=before_id,
-            limit=limit,
-        )
-        return [(one.id, model.as_policy(one)) for one in found]
+            return [] if before_id else [(newest.name, _listed(newest))]
+        found: list[tuple[str, Policy]] = []
+        async for one in self._versions(principal.tenant, newest.name, before_id):
+            found.append((one.id, _listed(model.as_policy(one))))
+            if len(found) == limit:
+                break
+        return found
 
     async def delete(
         self, principal: Principal, name: str, *, request_id: str | None = None
@@ -162,14 +163,11 @@ class Policies:
                 raise Conflict(f"the policy {name!r} is a built-in one: it stays")
             raise model.no_policy(name)
         principal.require_over(model.head_of(head).created_by)
-        versions = await self._catalog.find(
-            principal.tenant,
-            model.POLICY_VERSION,
-            fields={"policy": name},
-            limit=model.VERSIONS_MAX,
-        )
         writes = [CatalogWrite(type=model.POLICY, id=head.id, expected_revision=head.revision)]
-        writes += [CatalogWrite(type=model.POLICY_VERSION, id=one.id) for one in versions]
+        writes += [
+            CatalogWrite(type=model.POLICY_VERSION, id=one.id)
+            async for one in self._versions(principal.tenant, name)
+        ]
         audit = _audit(principal, "policy.delete", name, request_id)
         await self._catalog.write(principal.tenant, writes, audit)
 
@@ -192,6 +190,19 @@ class Policies:
 
     async def _all(self, tenant: str) -> Sequence[Resource]:
         return await self._catalog.find(tenant, model.POLICY, limit=POLICIES_MAX)
+
+    def _versions(
+        self, tenant: str, name: str, before_id: str | None = None
+    ) -> AsyncIterator[Resource]:
+        """The versions of a policy below an id, newest first."""
+        return walk_resources(
+            self._catalog,
+            tenant,
+            model.POLICY_VERSION,
+            before_id=before_id,
+            held=_VERSIONS_HELD,
+            policy=name,
+        )
 
     async def _newest(self, head: Resource) -> Resource | None:
         name = f"{head.name}@{model.head_of(head).version}"
@@ -237,6 +248,10 @@ class Policies:
             raise
         except msgspec.ValidationError as error:
             raise Unavailable("the test gave no answer that makes sense") from error
+
+
+def _listed(policy: Policy) -> Policy:
+    return msgspec.structs.replace(policy, document=None)
 
 
 def is_installed() -> bool:
