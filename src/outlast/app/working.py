@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Final
 
 from outlast.app.foundation import Foundation, lay_foundation, open_store
 from outlast.app.kinds import kinds_to_claim
@@ -18,6 +19,7 @@ from outlast.executors.port import Executor
 from outlast.executors.ray import Place, RayCluster, RayExecutor
 from outlast.executors.subprocess import SubprocessExecutor, blueprints_of
 from outlast.kinds.collect_datasets import collecting
+from outlast.kinds.infrastructure.remains import remove_old
 from outlast.processes import keep_running
 from outlast.resources.databases.publishing import TAGS as DATABASE_TAGS
 from outlast.resources.evaluations.publishing import TAG as MEASURES_TAG
@@ -31,6 +33,8 @@ from outlast.resources.staging import OperationFiles, Stager
 from outlast.resources.vector_databases.publishing import TAG as VECTOR_DATABASE_TAG
 from outlast.settings import Settings, SettingsError
 from outlast.worker import Equipment, Worker
+
+_REMAINS_SECONDS: Final = 3600.0
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +65,7 @@ async def run_worker(
         keep_running(stack, foundation.chores().run())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
         keep_running(stack, _drain_at_once(gone, worker))
+        keep_running(stack, _remove_remains(foundation))
         started(name)
         await worker.run()
 
@@ -149,6 +154,16 @@ def _equipment(foundation: Foundation, executors: dict[str, Executor]) -> Equipm
         recovery=foundation.settings.recovery,
         sharing=foundation.shares.current,
     )
+
+
+async def _remove_remains(foundation: Foundation) -> None:
+    """What killed deployments left on this machine goes after a day."""
+    while True:
+        try:
+            await asyncio.to_thread(remove_old, foundation.folder.work)
+        except OSError:
+            logger.exception("what deployments left was not removed; the next round tries again")
+        await asyncio.sleep(_REMAINS_SECONDS)
 
 
 async def _drain_at_once(gone: Callable[[], Awaitable[object]], worker: Worker) -> None:

@@ -53,11 +53,19 @@ def test_what_another_attempt_left_is_not_looked_at(workdir):
     assert remains.find_newer(workdir, STACK, NAME, state(4)) is None
 
 
-def test_what_is_left_goes_with_the_next_attempt_or_after_a_day(workdir):
+def test_what_is_left_of_a_stack_goes_with_the_next_attempt_on_it(workdir):
     own = leave(workdir, state(1), name="00000002-x")
     gone = leave(workdir, state(1))
     others = leave(workdir, state(1), stack="06EV000000000000OTHR")
-    old = leave(workdir, state(1), stack="06EV0000000000000LD0")
-    os.utime(old, (0, 0))
     remains.remove(workdir, STACK, but="00000002-x")
-    assert [one.exists() for one in (own, gone, others, old)] == [True, False, True, False]
+    assert [one.exists() for one in (own, gone, others)] == [True, False, True]
+
+
+def test_what_nobody_comes_for_goes_after_a_day(workdir):
+    fresh = leave(workdir, state(1), stack="06EV000000000000NEW0")
+    written = leave(workdir, state(1), stack="06EV0000000000000WRT")
+    old = leave(workdir, state(1), stack="06EV0000000000000LD0")
+    for aged in (written, old, *old.iterdir()):
+        os.utime(aged, (0, 0))
+    assert remains.remove_old(workdir.parent) == 1
+    assert [one.exists() for one in (fresh, written, old, workdir)] == [True, True, False, True]

@@ -2,7 +2,7 @@
 
 Between the tool's write and ours lies a moment. An attempt that is killed in it leaves a state that
 is newer than the stored one, in a folder beside those of the attempts, which outlives it. It is not
-sealed: the next attempt on the stack here takes it over, and any removes it after a day.
+sealed: the next attempt on the stack here takes it over, and a worker removes it after a day.
 """
 
 import contextlib
@@ -48,14 +48,23 @@ def find_newer(workdir: Path, stack: str, name: str, stored: bytes | None) -> by
 
 
 def remove(workdir: Path, stack: str, *, but: str) -> None:
-    """Remove what was left of this stack, but for one name, and what is a day old of others."""
-    before, own = system_clock() - _DAY, state_file(workdir, stack, but).parent
-    for folder in workdir.parent.glob(f"{_PREFIX}*"):
-        is_ours = folder.name.startswith(f"{_PREFIX}{stack}-") and folder != own
-        # Somebody else may be removing it.
+    """Remove what was left of this stack here, but for one name."""
+    own = state_file(workdir, stack, but).parent
+    for folder in workdir.parent.glob(f"{_PREFIX}{stack}-*"):
+        if folder != own:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_old(work: Path) -> int:
+    """Remove what nobody has come for in a day from the folder of all attempts; how many."""
+    gone, before = 0, system_clock() - _DAY
+    for folder in work.glob(f"{_PREFIX}*"):
+        # What an attempt works on is written again and again; somebody else may be removing it.
         with contextlib.suppress(FileNotFoundError):
-            if is_ours or folder.stat().st_mtime_ns // 1000 < before:
-                shutil.rmtree(folder, ignore_errors=True)
+            if max(one.stat().st_mtime_ns for one in (folder, *folder.iterdir())) // 1000 < before:
+                shutil.rmtree(folder)
+                gone += 1
+    return gone
 
 
 def _read(state: bytes) -> _Written | None:

@@ -42,7 +42,7 @@ class Workspace:
         os.umask(0o077)
         self.state = state_file or self.state
         for folder in (self.module, self.state.parent, self._home, self._workdir / "no_providers"):
-            folder.mkdir()
+            folder.mkdir(mode=0o700)
         if state is not None:
             self.state.write_bytes(state)
         _unpack(self._workdir / MODULE_FILE, self.module)
