@@ -138,6 +138,7 @@ async def _find_chat(
         blueprint = await finding.find_blueprint(catalog, spec.llm_blueprint)
         oldest = await finding.oldest_chat(catalog, blueprint.id)
         if oldest is None:
+            await finding.check_room(catalog, model.CHAT, llm_blueprint=blueprint.id)
             document = ChatDocument(
                 playground=blueprint.document.playground,
                 llm_blueprint=blueprint.id,
@@ -147,7 +148,7 @@ async def _find_chat(
             id = ids.make_id(system_clock(), ids.random_bits())
             return id, document, [model.CHATS.write(id, document, 0)]
         chat = oldest
-    await finding.check_room(catalog, chat.id)
+    await finding.check_room(catalog, model.PROMPT, chat=chat.id)
     return chat.id, chat.document, []
 
 

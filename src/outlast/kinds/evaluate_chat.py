@@ -29,8 +29,8 @@ from outlast.resources.datasets.resolving import find_dataset, version_document
 from outlast.resources.evaluations import model
 from outlast.resources.evaluations.library import check_columns
 from outlast.resources.evaluations.model import Columns, Evaluated, EvaluationDocument
-from outlast.resources.playgrounds.finding import find_blueprint
-from outlast.resources.playgrounds.model import CHATS, ChatDocument, Name
+from outlast.resources.playgrounds.finding import check_room, find_blueprint
+from outlast.resources.playgrounds.model import CHAT, CHATS, ChatDocument, Name
 
 
 class EvaluationSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,6 +109,7 @@ async def _begin(
         found = blueprint.document
         if found.llm is None:
             raise InvalidSpec(NO_MODEL, field_errors={"llm_blueprints": NO_MODEL})
+        await check_room(catalog, CHAT, llm_blueprint=blueprint.id)
         chat = _new_id()
         evaluated.append(
             Evaluated(

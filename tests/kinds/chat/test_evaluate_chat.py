@@ -14,6 +14,7 @@ from outlast.executors.calls import Sandbox
 from outlast.operations.errors import Conflict, Forbidden, InvalidSpec, NotFound
 from outlast.resources.evaluations import Evaluations
 from outlast.resources.evaluations.model import Columns, QuestionSetDocument
+from outlast.resources.playgrounds import model
 from outlast.resources.playgrounds.model import Retrieval
 
 COLUMNS = Columns(question="question", answer="answer", source="source")
@@ -148,3 +149,24 @@ async def test_what_cannot_be_evaluated_is_refused_at_once(lake):
             await lake.submit("evaluate_chat", **good | change)
     for type_ in ("chat_evaluation", "chat"):
         assert await lake.store.catalog.find("default", type_) == []
+
+
+async def test_what_would_be_one_too_many_is_refused_whoever_makes_it(lake, monkeypatch):
+    monkeypatch.setattr(model, "THINGS_MAX", 1)
+    made = await blueprint(lake)
+    await keep_rows(lake, "questions", QUESTIONS, ANN)
+    chat = await lake.playgrounds.create_chat(ANN, made.id, "only")
+    with pytest.raises(InvalidSpec, match="an LLM blueprint has at most 1 chats"):
+        await lake.playgrounds.create_chat(ANN, made.id, "another")
+    with pytest.raises(InvalidSpec, match="an LLM blueprint has at most 1 chats"):
+        await lake.submit(
+            "evaluate_chat",
+            dataset="questions",
+            columns={"question": "question"},
+            llm_blueprints=[made.id],
+        )
+    await lake.submit("chat_prompt", text="x", chat=chat.id)
+    with pytest.raises(InvalidSpec, match="a chat has at most 1 prompts"):
+        await lake.submit("chat_prompt", text="x", chat=chat.id)
+    with pytest.raises(InvalidSpec, match="a playground has at most 1 LLM blueprints"):
+        await lake.playgrounds.create_blueprint(ANN, made.document)

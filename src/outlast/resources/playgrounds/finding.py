@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from outlast.operations.errors import Conflict, InvalidSpec
+from outlast.operations.errors import Conflict
 from outlast.operations.kind import Catalog, Resource
 from outlast.resources.playgrounds import model
 from outlast.resources.playgrounds.model import BlueprintDocument, ChatDocument
@@ -32,7 +32,7 @@ async def find_chat(catalog: Catalog, ref: str) -> Kept[ChatDocument]:
 
 async def oldest_chat(catalog: Catalog, blueprint: str) -> Kept[ChatDocument] | None:
     """The chat of a blueprint that a prompt belongs to which names none, if there is one."""
-    found = await catalog.find(model.CHAT, limit=model.CHATS_MAX, llm_blueprint=blueprint)
+    found = await catalog.find(model.CHAT, limit=model.THINGS_MAX, llm_blueprint=blueprint)
     chats = [model.CHATS.read(one) for one in reversed(found)]
     return next((one for one in chats if one.document.evaluation is None), None)
 
@@ -42,11 +42,10 @@ async def find_blueprint(catalog: Catalog, ref: str) -> Kept[BlueprintDocument]:
     return await model.BLUEPRINTS.find_one(catalog, ref)
 
 
-async def check_room(catalog: Catalog, chat: str) -> None:
-    """Raise InvalidSpec if the chat has as many prompts as it may have."""
-    found = await catalog.find(model.PROMPT, limit=model.PROMPTS_MAX, chat=chat)
-    if len(found) >= model.PROMPTS_MAX:
-        raise InvalidSpec(f"a chat has at most {model.PROMPTS_MAX} prompts: begin another one")
+async def check_room(catalog: Catalog, type: str, **inside: str) -> None:
+    """Raise InvalidSpec if there are as many things of a type inside another as there may be."""
+    found = await catalog.find(type, limit=model.THINGS_MAX, **inside)
+    model.check_room(type, len(found))
 
 
 async def own_prompt(catalog: Catalog, operation_id: str) -> Resource:
@@ -61,7 +60,7 @@ async def history_of(catalog: Catalog, chat: str, before_id: str) -> list[Said]:
     """What was said in the chat before a prompt, oldest first: the last prompts with answers."""
     said: list[Said] = []
     size = 0
-    for resource in await catalog.find(model.PROMPT, limit=model.PROMPTS_MAX, chat=chat):
+    for resource in await catalog.find(model.PROMPT, limit=model.THINGS_MAX, chat=chat):
         document = model.prompt_of(resource)
         if resource.id >= before_id or document.operation_id is None:
             continue

@@ -32,13 +32,6 @@ _WITHIN: Final[Mapping[str, Sequence[str]]] = {
 }
 """What lies in a thing of each type, and knows by a field called as the type which one it is."""
 
-_ROOM: Final[Mapping[str, int]] = {
-    model.BLUEPRINT: model.BLUEPRINTS_MAX,
-    model.CHAT: model.CHATS_MAX,
-    model.PROMPT: model.PROMPTS_MAX,
-}
-"""How many things of each type there may be in the one that they lie in."""
-
 _BATCH: Final = 100
 _FEEDBACK_MAX: Final = 1000
 _FEEDBACK_TRIES: Final = 5
@@ -60,7 +53,7 @@ class Playgrounds:
     ) -> Kept[BlueprintDocument]:
         """A new blueprint in a playground. Raises NotFound, InvalidSpec for too many."""
         playground = await self.playgrounds.get(principal, document.playground)
-        await self._check_room(principal, model.BLUEPRINT, "playground", playground.id)
+        await self._check_room(principal, model.BLUEPRINT, playground=playground.id)
         document = replace(document, playground=playground.id)
         return await self.blueprints.create(principal, document, request_id=request_id)
 
@@ -69,7 +62,7 @@ class Playgrounds:
     ) -> Kept[ChatDocument]:
         """A new chat with a blueprint. Raises NotFound, InvalidSpec for too many."""
         found = await self.blueprints.get(principal, blueprint)
-        await self._check_room(principal, model.CHAT, model.BLUEPRINT, found.id)
+        await self._check_room(principal, model.CHAT, llm_blueprint=found.id)
         document = ChatDocument(
             playground=found.document.playground, llm_blueprint=found.id, name=name
         )
@@ -78,7 +71,9 @@ class Playgrounds:
     async def count(self, principal: Principal, type: str, **fields: str) -> int:
         """How many things of a type have these values, as far as there may be so many."""
         principal.require(Verb.READ)
-        return await self._catalog.count(principal.tenant, type, fields=fields, limit=_ROOM[type])
+        return await self._catalog.count(
+            principal.tenant, type, fields=fields, limit=model.THINGS_MAX
+        )
 
     async def within(self, principal: Principal, type: str, field: str, id: str) -> list[Resource]:
         """All things of a type that lie in the thing that a field names, newest first."""
@@ -219,11 +214,8 @@ class Playgrounds:
             error=_error(document, operation),
         )
 
-    async def _check_room(self, principal: Principal, type: str, field: str, id: str) -> None:
-        most = _ROOM[type]
-        if await self.count(principal, type, **{field: id}) >= most:
-            word = field.replace("_", " ")
-            raise InvalidSpec(f"a {word} has at most {most}: delete some first")
+    async def _check_room(self, principal: Principal, type: str, **inside: str) -> None:
+        model.check_room(type, await self.count(principal, type, **inside))
 
     async def _check_idle(self, principal: Principal, prompts: Sequence[Resource]) -> None:
         owners = [

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from outlast.operations import documents
+from outlast.operations.errors import InvalidSpec
 from outlast.operations.kind import CatalogWrite, Resource
 from outlast.resources.shelves import Label, Owned
 from outlast.resources.vector_databases.filtering import Where
@@ -23,11 +24,15 @@ CHAT: Final = "chat"
 PROMPT: Final = "chat_prompt"
 ANSWER: Final = "chat_answer"
 OWNER: Final = "operation_id"
+_FULL: Final[Mapping[str, str]] = {
+    BLUEPRINT: "a playground has at most {} LLM blueprints",
+    CHAT: "an LLM blueprint has at most {} chats",
+    PROMPT: "a chat has at most {} prompts",
+}
 
 NAME_CHARS_MAX: Final = 5000
-BLUEPRINTS_MAX: Final = 500
-CHATS_MAX: Final = 500
-PROMPTS_MAX: Final = 500
+THINGS_MAX: Final = 500
+"""How many blueprints a playground has at most, chats a blueprint, and prompts a chat."""
 PROMPT_CHARS_MAX: Final = 20_000
 SYSTEM_PROMPT_CHARS_MAX: Final = 50_000
 ANSWER_BYTES_MAX: Final = 128 * 1024
@@ -198,6 +203,12 @@ PROMPTS: Final[Label[PromptDocument]] = Label(
         CHAT: one.chat,
     },
 )
+
+
+def check_room(type: str, count: int) -> None:
+    """Raise InvalidSpec if one more would be too many in what things of a type lie in."""
+    if count >= THINGS_MAX:
+        raise InvalidSpec(f"{_FULL[type].format(THINGS_MAX)}: delete some first")
 
 
 def prompt_of(resource: Resource) -> PromptDocument:
