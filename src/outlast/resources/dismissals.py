@@ -45,8 +45,12 @@ class Dismissals:
         principal.require(Verb.READ)
         return await self._catalog.read(principal.tenant, DISMISSAL, operation.id) is not None
 
-    async def find(self, principal: Principal) -> frozenset[str]:
-        """The ids of the operations that are marked."""
+    async def find(self, principal: Principal, oldest_id: str) -> frozenset[str]:
+        """The ids of the operations that are marked, from this one on."""
         principal.require(Verb.READ)
-        walked = walk_resources(self._catalog, principal.tenant, DISMISSAL)
-        return frozenset([one.id async for one in walked])
+        found: set[str] = set()
+        async for one in walk_resources(self._catalog, principal.tenant, DISMISSAL):
+            if one.id < oldest_id:
+                break
+            found.add(one.id)
+        return frozenset(found)

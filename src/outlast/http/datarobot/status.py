@@ -1,6 +1,7 @@
 """The status polls: of generative AI, of the platform, and the list of what is under way."""
 
 import contextlib
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -110,7 +111,6 @@ class StatusRoutes:
     async def _list(self, call: Call) -> Answer:
         window = parse_window(call)
         at_once = self._engine.limits.page_size
-        hidden = await self._dismissals.find(call.principal)
 
         async def find(before_id: str | None) -> list[Operation]:
             query = Query(
@@ -123,6 +123,9 @@ class StatusRoutes:
             return list((await self._engine.find(call.principal, query)).operations)
 
         found = await gather(find, at_once=at_once)
+        hidden: Collection[str] = ()
+        if found:
+            hidden = await self._dismissals.find(call.principal, found[-1].id)
         shown = [one for one in found if one.id not in hidden]
         return Answer(body=encode(list_things(shown, window, status_on_wire)))
 
