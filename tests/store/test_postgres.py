@@ -37,7 +37,9 @@ asyncio.run(main())
 
 @pytest.fixture
 async def url():
-    return await postgres_server.new_database()
+    made = await postgres_server.new_database()
+    yield made
+    await postgres_server.drop_database(made)
 
 
 class TestPostgres(StoreContract):

@@ -25,7 +25,9 @@ KINDS = frozenset({"thumbnails"})
 
 @pytest.fixture
 async def url():
-    return await postgres_server.new_database()
+    made = await postgres_server.new_database()
+    yield made
+    await postgres_server.drop_database(made)
 
 
 @pytest.fixture
