@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from outlast.kinds.infrastructure.stream import LINE_BYTES_MAX
 
@@ -14,6 +14,7 @@ INTERRUPT_SECONDS: Final = 30.0
 """How long the tool may take to stop when it is asked to; providers may be in the middle."""
 
 _DRAIN_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 0.05
 _STDERR_BYTES_MAX: Final = 4096
 _CHUNK_BYTES: Final = 1 << 16
 
@@ -57,16 +58,9 @@ class Program:
         ]
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await process.wait()
+                return await _ended(process)
         finally:
-            if process.returncode is None:
-                await _stop(process)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            # What left its group may hold the pipes: it is not waited for.
-            await asyncio.wait(reading, timeout=_DRAIN_SECONDS)
-            for task in reading:
-                task.cancel()
+            await _to_its_end(_end(process, reading))
 
     async def _read_lines(self, output: asyncio.StreamReader | None) -> None:
         waiting = b""
@@ -82,13 +76,42 @@ class Program:
             self.complaint = (self.complaint + chunk)[-_STDERR_BYTES_MAX:]
 
 
+async def _ended(process: asyncio.subprocess.Process) -> int:
+    """Its exit code. Its own `wait` would also wait for whatever else holds its pipes."""
+    while process.returncode is None:  # noqa: ASYNC110  nothing tells of that alone
+        await asyncio.sleep(_LOOK_SECONDS)
+    return process.returncode
+
+
+async def _to_its_end(ending: Coroutine[Any, Any, None]) -> None:
+    """Let it end, also where a cancel comes while a timeout has it stopped already."""
+    task = asyncio.create_task(ending)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+async def _end(process: asyncio.subprocess.Process, reading: Iterable[asyncio.Task[None]]) -> None:
+    """End it with its group, and have read what it said."""
+    if process.returncode is None:
+        await _stop(process)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    # What left its group may hold the pipes: it is not waited for.
+    await asyncio.wait(reading, timeout=_DRAIN_SECONDS)
+    for task in reading:
+        task.cancel()
+
+
 async def _stop(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGINT)
     try:
         async with asyncio.timeout(INTERRUPT_SECONDS):
-            await process.wait()
+            await _ended(process)
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        await _ended(process)
