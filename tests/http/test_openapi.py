@@ -102,11 +102,15 @@ def test_every_parameter_and_header_is_named_in_the_docs(serving):
 
 
 def test_the_bodies_of_the_examples_fit_their_routes(serving):
-    bodies = {route.path: route.body for route in serving.app.table.routes if route.body}
-    examples = re.findall(r"\$OUTLAST_URL(\S+)[^`]*? -d '(.*?)'", DOCS.read_text(), re.DOTALL)
+    bodies = {
+        (route.method, re.sub(r"\{.*?\}", "sales", route.path)): route.body
+        for route in serving.app.table.routes
+    }
+    form = r"^api (?:-X (\w+) )?\$OUTLAST_URL(\S+)[^`]*? -d '(.*?)'"
+    examples = re.findall(form, DOCS.read_text(), re.DOTALL | re.MULTILINE)
     assert len(examples) >= 6
-    for path, body in examples:
-        msgspec.json.decode(body, type=bodies[path])
+    for method, path, body in examples:
+        msgspec.json.decode(body, type=bodies[method or "POST", path])
     specs = re.findall(r'"spec": ({.*?\]})', DOCS.read_text())
     assert len(specs) >= 4
     for spec in specs:
