@@ -127,6 +127,7 @@ def test_what_is_wrong_with_the_module_or_its_variables_is_said(site, installati
     wrong = client.submit("deploy", wish).wait(60)
     assert wrong.failure.code == "plan_failed"
     assert "The range of a network is like" in wrong.failure.message
+    assert list(wrong.failure.field_errors) == ["variables.cidr"]
     with installation.http() as http:
         assert http.get("/v1/stacks/n").status_code == 404
         assert http.get("/v1/stacks/n?word=network").json()["word"] == "network"

@@ -30,6 +30,15 @@ def test_a_bad_value_is_the_variables_fault():
     assert list(failures.field_errors_of(errors, conceal)) == ["variables.n"]
 
 
+def test_a_value_that_a_rule_refuses_is_the_variables_fault_wherever_it_came_from():
+    line = b"""{"type": "diagnostic", "diagnostic": {"summary": "Invalid value for variable",
+        "detail": "Not a range.", "snippet": {"context": null, "code": "{\\"cidr\\":1}",
+        "values": [{"traversal": "var.cidr", "statement": "is a secret"}]}}}"""
+    refused = read_line(line).diagnostic
+    assert list(failures.field_errors_of([refused], conceal)) == ["variables.cidr"]
+    assert "is a secret" not in repr(refused)
+
+
 @pytest.mark.parametrize("where", [{"context": 'variable "cidr"'}, {"code": 'variable "cidr" {'}])
 def test_a_rule_of_the_module_is_the_variables_fault_too(where):
     broken = Diagnostic(summary="Bad", detail="no", snippet=Snippet(**where))

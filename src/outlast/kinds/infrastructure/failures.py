@@ -45,7 +45,9 @@ def field_errors_of(errors: Sequence[Diagnostic], conceal: Conceal) -> dict[str,
         about = one.snippet.context or one.snippet.code if one.snippet is not None else None
         match = _VARIABLE.match(about or "")
         if match is None and one.summary.startswith(_BAD_VALUE):
-            match = _MENTIONED.search(one.detail)
+            values = one.snippet.values if one.snippet is not None else None
+            mentioned = [one.detail, *(value.traversal for value in values or ())]
+            match = _MENTIONED.search(" ".join(mentioned))
         if match:
             found[f"variables.{match[1]}"] = describe(one, conceal)
     return found

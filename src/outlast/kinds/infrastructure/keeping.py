@@ -27,6 +27,7 @@ from outlast.resources.stacks.states import KeptState, StateSummary
 _LOOK_SECONDS: Final = 0.05
 _PAUSE_SHARE: Final = 1.0
 _PAUSE_SECONDS_MAX: Final = 1.0
+_TOUCH_SECONDS: Final = 3600.0
 _LAST_TRIES: Final = 10
 _FILE: Final = "sealed-state"
 
@@ -111,8 +112,12 @@ class StateKeeper:
             await asyncio.to_thread(self._store_last)
 
     async def _watch(self) -> None:
-        seen = None
+        seen, touched_at = None, time.monotonic()
         while True:
+            if time.monotonic() - touched_at > _TOUCH_SECONDS:
+                # Nobody may take it for what a killed attempt left, however long nothing changes.
+                self._workspace.state.parent.touch()
+                touched_at = time.monotonic()
             now, pause = self._look(), _LOOK_SECONDS
             if now != seen:
                 began = time.monotonic()

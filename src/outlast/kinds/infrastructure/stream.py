@@ -62,11 +62,18 @@ class Range(msgspec.Struct, frozen=True):
     start: Position = Position()
 
 
+class SnippetValue(msgspec.Struct, frozen=True):
+    """What a complaint is about, such as `var.nodes`; what it was is not kept."""
+
+    traversal: str = ""
+
+
 class Snippet(msgspec.Struct, frozen=True):
     """Which block a complaint is about, such as `variable "nodes"`: in words, or as its line."""
 
     context: str | None = None
     code: str | None = None
+    values: tuple[SnippetValue, ...] | None = None
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
