@@ -184,7 +184,8 @@ class Policies:
             raise ResourceExists(
                 f"the policy {name!r} is a built-in one", field_errors={"name": "is taken"}
             )
-        if len(await self._all(tenant)) >= POLICIES_MAX:
+        count = await self._catalog.count(tenant, model.POLICY, limit=POLICIES_MAX)
+        if count >= POLICIES_MAX:
             raise TooLarge(f"a tenant has at most {POLICIES_MAX} policies")
         return None
 
