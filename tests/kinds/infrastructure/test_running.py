@@ -96,7 +96,9 @@ def test_a_deployment_publishes_its_state_and_what_may_be_seen_of_it(bench):
     assert kept.secret_variables == {"password": "correct-horse"}
 
 
-@pytest.mark.parametrize("secret", ["correct-horse", 'a "quoted" \\\\ one'])
+@pytest.mark.parametrize(
+    "secret", ["correct-horse", 'a "quoted" \\\\ one', "correct\nquoted ümlaut"]
+)
 def test_a_secret_that_is_a_key_or_stands_in_an_output_is_shown_nowhere(bench, secret):
     quoted, stream = json.dumps(secret), bench.folder / "stream"
     addr = json.dumps(f"terraform_data.a[{quoted}]")[1:-1]
@@ -112,7 +114,7 @@ def test_a_secret_that_is_a_key_or_stands_in_an_output_is_shown_nowhere(bench, s
     said = json.dumps([done.result, done.writes, done.log, done.checkpoints])
     seen = said + json.dumps([one.urn + one.name for one in done.progress.resources])
     assert "[secret]" in seen
-    assert not any(part in seen for part in ("correct-horse", "quoted"))
+    assert not any(part in seen for part in ("correct", "quoted"))
 
 
 def test_secret_variables_are_in_a_file_of_their_own_and_nowhere_else(bench):
@@ -123,20 +125,6 @@ def test_secret_variables_are_in_a_file_of_their_own_and_nowhere_else(bench):
         assert json.loads(text) == {"root": "/srv", "password": "correct-horse"}
         assert mode == "0o600"
         assert "correct-horse" not in json.dumps(call)
-
-
-@pytest.mark.parametrize("secret", ["correct-horse", 'with "quotes" and \\', "zeile\nzwei ümlaut"])
-def test_a_secret_that_is_a_key_is_seen_nowhere(bench, secret):
-    told = json.dumps(secret, ensure_ascii=False)[1:-1]
-    stream = (STREAMS / "created.jsonl").read_text().replace("a[1]", f"a[{told}]")
-    (bench.folder / "stream").write_text(stream)
-    spec = {"stack": "site", "secret_variables": {"password": "sealed:1"}}
-    done = bench.run(deploy, spec, secrets={"variable/password": json.dumps(secret)})
-    assert done.failure is None
-    rows = [*done.progress.resources]
-    assert len(rows) == 4
-    shown = [one.name for one in rows] + [one.urn for one in rows] + [*done.log]
-    assert not [text for text in shown if secret in text or told in text]
 
 
 def test_the_tool_sees_nothing_of_the_workers_environment(bench, monkeypatch):
