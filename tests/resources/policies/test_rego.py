@@ -108,6 +108,7 @@ def test_numbers_that_the_engine_has_no_place_for_are_rounded(messages):
         ("x := 1", (1, 1, "the package p has no rule result")),
         ("result := 1", (2, 1, "the rule result is not an object {skipped, violations, ...}")),
         ("result := {}", (2, 1, "the result has no `violations`: a list or a set")),
+        ('result := {"error": "no such level"}', (2, 1, "no such level")),
         (
             'result := {"violations": [1]}',
             (2, 1, "a violation is a text, or an object with a `message`"),

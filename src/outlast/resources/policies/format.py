@@ -1,10 +1,10 @@
 """How a policy is written: one document, in TOML or JSON. Pure.
 
-In Rego, `source` is one module whose rule `result` is an object {skipped, violations, skip_reason},
-all of them optional; a violation is a text, or an object {message, severity, path}. In CEL there
-are `rules`, each an expression that must be true. Both see `input`, the evidence as a document;
-`args`, what the policy lets its users choose; and `evidence`, what is known of it (in Rego as
-`input.args` and `input.evidence`).
+In Rego, `source` is one module whose rule `result` is an object {skipped, skip_reason, violations,
+error}, all of them optional; a violation is a text, or an object {message, severity, path}. In CEL
+there are `rules`, each an expression that must be true. Both see `input`, the evidence as a
+document; `args`, what the policy lets its users choose; and `evidence`, what is known of it (in
+Rego as `input.args` and `input.evidence`).
 
 `tests` belong to the policy: each is a document, and what must come of it.
 """

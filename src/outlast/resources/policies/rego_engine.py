@@ -214,6 +214,8 @@ def _verdict(value: object, position: Position) -> Verdict:
         return Verdict(
             is_skipped=True, skip_reason=shortened(reason) if isinstance(reason, str) else ""
         )
+    if isinstance(value.get("error"), str):
+        raise _failed(value["error"], position)
     found = value.get("violations")
     if not isinstance(found, list):
         raise _failed("the result has no `violations`: a list or a set", position)

@@ -31,6 +31,8 @@ _CSAF_STATES: Final = {
     "first_fixed": "resolved",
     "known_not_affected": "not_affected",
 }
+_NO_FAILURES: Final = frozenset({"pass", "open", "informational", "notApplicable", "review"})
+"""Kinds of a scanner's results. Any other is a failure, so that none is missed."""
 
 
 def take_inventory(type_: EvidenceType, version: str | None, document: Any) -> dict[str, Any]:
@@ -171,7 +173,7 @@ def _findings(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         rules = list(_rules(run))
         by_id = {text(rule.get("id")): rule for rule in rules}
         for index, one in lists_of(run, "results"):
-            if text(one.get("kind")) not in {"", "fail"}:
+            if text(one.get("kind")) in _NO_FAILURES:
                 continue
             position = one.get("ruleIndex")
             in_list = isinstance(position, int) and 0 <= position < len(rules)
