@@ -100,8 +100,8 @@ def test_a_deployment_publishes_its_state_and_what_may_be_seen_of_it(bench):
     "secret", ["correct-horse", 'a "quoted" \\\\ one', "correct\nquoted ümlaut"]
 )
 def test_a_secret_that_is_a_key_or_stands_in_an_output_is_shown_nowhere(bench, secret):
-    quoted, stream = json.dumps(secret), bench.folder / "stream"
-    addr = json.dumps(f"terraform_data.a[{quoted}]")[1:-1]
+    quoted, stream = json.dumps(secret, ensure_ascii=False), bench.folder / "stream"
+    addr = json.dumps(f"terraform_data.a[{quoted}]", ensure_ascii=False)[1:-1]
     lines = stream.read_text().replace("terraform_data.a[1]", addr)
     stream.write_text(lines.replace('"resource_key":1', f'"resource_key":{quoted}'))
     told = {"value": [f"it is {secret}"], "type": "list"}
@@ -110,7 +110,7 @@ def test_a_secret_that_is_a_key_or_stands_in_an_output_is_shown_nowhere(bench, s
     done = bench.run(deploy, spec, secrets={"variable/password": quoted})
     assert done.failure is None
     assert done.writes[0]["outputs"]["told"]["is_sensitive"]
-    assert {one.name for one in done.progress.resources} >= {"a[0]", "a[[secret]]"}
+    assert sum("[secret]" in one.name for one in done.progress.resources) == 1
     said = json.dumps([done.result, done.writes, done.log, done.checkpoints])
     seen = said + json.dumps([one.urn + one.name for one in done.progress.resources])
     assert "[secret]" in seen
