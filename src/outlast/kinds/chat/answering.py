@@ -110,8 +110,11 @@ class Answerer:
         model = self._answering.model.name
         question = question_to(model, generation, citations, history, text)
         reply, seconds = await self._asker.ask_timed(question, partial(read_reply, question))
-        if len(reply.text.encode()) > ANSWER_BYTES_MAX:
-            raise Fatal("answer_too_large", f"the answer has more than {ANSWER_BYTES_MAX} bytes")
+        # As JSON, since it is kept so: of control characters each is six.
+        if len(msgspec.json.encode(reply.text)) > ANSWER_BYTES_MAX:
+            raise Fatal(
+                "answer_too_large", f"the answer has more than {ANSWER_BYTES_MAX} bytes as JSON"
+            )
         return reply, seconds
 
 

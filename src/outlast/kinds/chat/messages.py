@@ -9,6 +9,7 @@ from outlast.inference.questions import CHAT, Question
 from outlast.operations.errors import BackendFailed
 from outlast.resources.playgrounds.finding import Said
 from outlast.resources.playgrounds.model import (
+    CITATIONS_BYTES_MAX,
     PASSAGES_BYTES_MAX,
     Citation,
     Generation,
@@ -91,21 +92,31 @@ def read_reply(question: Question, body: bytes) -> Reply:
 
 
 def fitting(found: Sequence[Citation], retrieval: Retrieval) -> tuple[Citation, ...]:
-    """Those of the chunks, nearest first, that there is room for; of the first at least a part."""
-    room = PASSAGES_BYTES_MAX
+    """Those of the chunks, nearest first, that there is room for.
+
+    Of the first it is at least a part, without its metadata where that alone is too much.
+    """
+    text_room, room = PASSAGES_BYTES_MAX, CITATIONS_BYTES_MAX
     if retrieval.tokens_max is not None:
-        room = min(room, retrieval.tokens_max * BYTES_PER_TOKEN)
+        text_room = min(text_room, retrieval.tokens_max * BYTES_PER_TOKEN)
     taken: list[Citation] = []
-    for one in found:
-        size = len(one.text.encode())
-        if size > room:
-            if not taken:
-                cut = one.text.encode()[:room].decode(errors="ignore")
-                taken.append(msgspec.structs.replace(one, text=cut))
+    for one in [*(_cut(first, text_room, room) for first in found[:1]), *found[1:]]:
+        text_room -= len(one.text.encode())
+        room -= _size(one)
+        if min(text_room, room) < 0:
             break
         taken.append(one)
-        room -= size
     return tuple(taken)
+
+
+def _cut(one: Citation, text_room: int, room: int) -> Citation:
+    text = one.text.encode()[:text_room].decode(errors="ignore")
+    cut = msgspec.structs.replace(one, text=text)
+    return cut if _size(cut) <= room else msgspec.structs.replace(cut, metadata={})
+
+
+def _size(one: Citation) -> int:
+    return len(msgspec.json.encode(one))
 
 
 def tokens_of(*texts: str) -> int:

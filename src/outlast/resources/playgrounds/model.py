@@ -37,6 +37,8 @@ PROMPT_CHARS_MAX: Final = 20_000
 SYSTEM_PROMPT_CHARS_MAX: Final = 50_000
 ANSWER_BYTES_MAX: Final = 128 * 1024
 PASSAGES_BYTES_MAX: Final = 256 * 1024
+CITATIONS_BYTES_MAX: Final = 400 * 1024
+"""Of all citations of an answer, with their metadata, as JSON."""
 CHUNKS_MAX: Final = 100
 
 Status = Literal["new", "running", "completed", "failed"]
