@@ -1,6 +1,6 @@
 """Going through all resources of a type."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from outlast.operations.kind import Resource
@@ -14,18 +14,16 @@ async def walk_resources(
     tenant: str,
     type: str,
     *,
+    fields: Mapping[str, str] | None = None,
     before_id: str | None = None,
     held: int = _PAGE,
-    **fields: str,
 ) -> AsyncIterator[Resource]:
     """Every resource of a type whose indexed fields have these values, newest first.
 
     So many are `held` at once: fewer where they are large.
     """
     while True:
-        found = await catalog.find(
-            tenant, type, fields=fields or None, before_id=before_id, limit=held
-        )
+        found = await catalog.find(tenant, type, fields=fields, before_id=before_id, limit=held)
         for resource in found:
             yield resource
         if len(found) < held:

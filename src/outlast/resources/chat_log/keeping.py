@@ -109,7 +109,7 @@ class Keeper:
     ) -> None:
         found = [
             segment
-            async for segment in walk_resources(self._catalog, tenant, SEGMENT, **fields)
+            async for segment in walk_resources(self._catalog, tenant, SEGMENT, fields=fields)
             if _is_small(segment) and not (only_fresh and segment_document(segment).is_merged)
         ]
         group: list[Resource] = []

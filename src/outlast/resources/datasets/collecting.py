@@ -69,7 +69,9 @@ class Collector:
         """Delete a tenant's temporary datasets whose time has come; how many."""
         gone = 0
         now = self._now()
-        async for dataset in walk_resources(self._catalog, tenant, model.DATASET, temporary="true"):
+        async for dataset in walk_resources(
+            self._catalog, tenant, model.DATASET, fields={"temporary": "true"}
+        ):
             expire_at = dataset_document(dataset).expire_at
             if expire_at is None or expire_at > now:
                 continue

@@ -41,7 +41,9 @@ class FileCollector:
 
     async def _expire(self, tenant: str) -> int:
         gone, now = 0, self._now()
-        async for resource in walk_resources(self._catalog, tenant, model.FILE, expires="true"):
+        async for resource in walk_resources(
+            self._catalog, tenant, model.FILE, fields={"expires": "true"}
+        ):
             document = model.file_document(resource)
             if document.expire_at is None or document.expire_at > now:
                 continue

@@ -72,5 +72,7 @@ class PipeTablesOfDatabases:
 
     async def __call__(self, tenant: str, database: str) -> Sequence[CatalogWrite]:
         """The writes that remove the pipe tables of a database, with their schedules."""
-        tables = walk_resources(self._catalog, tenant, model.PIPE_TABLE, database=database)
+        tables = walk_resources(
+            self._catalog, tenant, model.PIPE_TABLE, fields={"database": database}
+        )
         return [write async for table in tables for write in removal(table.id)]

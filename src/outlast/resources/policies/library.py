@@ -200,9 +200,9 @@ class Policies:
             self._catalog,
             tenant,
             model.POLICY_VERSION,
+            fields={"policy": name},
             before_id=before_id,
             held=_VERSIONS_HELD,
-            policy=name,
         )
 
     async def _newest(self, head: Resource) -> Resource | None:
