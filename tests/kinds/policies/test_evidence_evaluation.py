@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -15,7 +16,8 @@ from serving import OwnSandbox
 
 from outlast.engine.preparing import TenantCatalog
 from outlast.kinds import evidence_evaluation
-from outlast.operations.errors import InvalidSpec, NotFound
+from outlast.kinds.policies import running
+from outlast.operations.errors import Fatal, InvalidSpec, NotFound
 from outlast.resources.policies import reports
 from outlast.resources.policies.collecting import ReportCollector
 from outlast.resources.policies.format import PolicyDocument, Rule
@@ -167,6 +169,18 @@ async def test_what_goes_wrong_with_a_policy_is_an_error_of_that_policy(lake):
     assert report["summary"]["status"] == "error"
     # Another time there may be more of it.
     assert await kept_reports(lake) == []
+
+
+def test_evidence_that_takes_too_long_to_read_ends_the_evaluation(monkeypatch, tmp_path):
+    monkeypatch.setattr(running, "_READING_SECONDS", 0)
+    (tmp_path / "evidence").write_bytes(b"{}")
+    plan = evidence_evaluation.EvaluationPlan(
+        id="e", digest="d", name=None, bytes=2, keys={}, policies=(), seconds=20, engines={}
+    )
+    files = SimpleNamespace(get=lambda name, _: name == "evidence")
+    context = SimpleNamespace(workdir=tmp_path, files=files, cancelled=False)
+    with pytest.raises(Fatal, match="more time than it is given"):
+        running.evaluate(plan, context)
 
 
 async def test_an_evaluation_is_cancelled_in_the_middle_of_a_policy(lake):

@@ -21,6 +21,8 @@ from outlast.resources.policies.reports import EvidenceFacts, Judged, Report, co
 from outlast.resources.policies.verdicts import Seen
 
 REPORT_FILE: Final = "report.json"
+_READING_SECONDS: Final = 120.0
+"""What evidence may take beside its policies: to be read, and to be looked through for places."""
 
 
 class _Evaluating(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -69,6 +71,7 @@ def _in_a_fork(plan: EvaluationPlan, content: Path, context: Context) -> _Evalua
     forked = fork(
         lambda say: _work(plan, content, say),
         memory_bytes=calls.MEMORY_BYTES,
+        seconds=_READING_SECONDS + total * plan.seconds,
         heard=heard,
         stopped=lambda: context.cancelled,
     )
@@ -82,6 +85,8 @@ def _in_a_fork(plan: EvaluationPlan, content: Path, context: Context) -> _Evalua
             raise Fatal("invalid_evidence", message)
         case _ if forked.fate == "out_of_memory":
             raise Fatal("invalid_evidence", "the evidence needs more memory than it is given")
+        case _ if forked.fate == "timed_out":
+            raise Fatal("invalid_evidence", "the evidence needs more time than it is given")
         case _:
             # It may have been killed from outside. What kills it again ends it all the same.
             raise Retry(code="reader_died", message=f"the reader of the evidence {forked.fate}")
