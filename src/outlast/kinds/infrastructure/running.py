@@ -196,8 +196,7 @@ class StackRun:
         return code, program.complaint
 
     def _hear(self, raw: bytes) -> None:
-        # Before anything is read of it: a key of `for_each`, too, may be a secret.
-        line = read_line(self._conceal(raw.decode(errors="replace")).encode())
+        line = read_line(raw)
         if line is None:
             return
         if line.diagnostic is not None:
