@@ -9,6 +9,7 @@ policy, in the report. Failure codes:
     reader_died        what reads the evidence died; tried once more
 """
 
+import functools
 import hashlib
 import importlib.metadata
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from outlast.operations.errors import InvalidSpec, Unavailable
 from outlast.operations.kind import Catalog, Context, Kind, Prepared
 from outlast.operations.retry import RetryPolicy
 from outlast.resources.configured import BUILTIN_POLICY, find_installation
+from outlast.resources.evidence.calls import READERS
 from outlast.resources.evidence.model import (
     EVIDENCE,
     EvidenceDocument,
@@ -95,7 +97,7 @@ async def prepare(spec: EvaluationSpec, catalog: Catalog) -> Prepared:
         keys=await find_keys(catalog),
         policies=await _choose(spec, evidence, catalog),
         seconds=(await find_installation(catalog)).policy_seconds,
-        engines={name: importlib.metadata.version(name) for name in calls.PACKAGES},
+        engines=_releases(calls.PACKAGES),
     )
     return Prepared(
         plan=plan,
@@ -152,7 +154,6 @@ def _chosen(found: FoundPolicy, args: Mapping[str, Any]) -> ChosenPolicy:
 
 def _key(plan: EvaluationPlan) -> str:
     """A hash of all that the report depends on."""
-    release = importlib.metadata.version("outlast")
     policies = [(one.document.name, one.version, one.digest, one.args) for one in plan.policies]
     said = [
         _REPORT_FORM,
@@ -162,9 +163,14 @@ def _key(plan: EvaluationPlan) -> str:
         plan.keys,
         policies,
         plan.engines,
-        release,
+        _releases(("outlast", *READERS)),
     ]
     return hashlib.sha256(documents.canonical(said)).hexdigest()
+
+
+@functools.cache
+def _releases(packages: tuple[str, ...]) -> Mapping[str, str]:
+    return {name: importlib.metadata.version(name) for name in packages}
 
 
 def _canonical(args: Mapping[str, Any]) -> bytes:

@@ -11,6 +11,8 @@ CONTENT: Final = "evidence"
 """The name of the file with the bytes."""
 
 MEMORY_BYTES: Final = 1024**3
+READERS: Final = ("cyclonedx-python-lib", "jsonschema-rs", "license-expression", "pyyaml")
+"""The packages that read evidence: another release may see something else in it."""
 NOT_INSTALLED: Final = "evidence needs the extra `policy`: pip install 'outlast[policy]'"
 _NEEDED: Final = ("cyclonedx", "jsonschema_rs", "license_expression", "yaml")
 
