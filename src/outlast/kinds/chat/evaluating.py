@@ -196,7 +196,9 @@ class Evaluating:
         """Publish the measures, and every answer as a dataset."""
         plan, context = self._plan, self._context
         use_one_thread()
-        pq.write_table(self._table(), context.workdir / _AS_PARQUET)
+        with pq.ParquetWriter(context.workdir / _AS_PARQUET, _SCHEMA) as file:
+            for number in range(len(plan.blueprints)):
+                file.write_table(self._table(number))
         try:
             call = ParseArguments(file=_AS_PARQUET, format="parquet")
             manifest, files = write_parts(call, context.workdir)
@@ -226,10 +228,11 @@ class Evaluating:
         )
         return Finish(result=result, writes=[version, publication])
 
-    def _table(self) -> pa.Table:
+    def _table(self, number: int) -> pa.Table:
+        """The answers of a blueprint; those of all at once may be more than fits into memory."""
+        blueprint = self._plan.blueprints[number]
         shown = [
             _shown(blueprint, row, expected)
-            for number, blueprint in enumerate(self._plan.blueprints)
             for row, (_, expected) in zip(self._rows(number), self._questions, strict=True)
         ]
         return pa.Table.from_pylist(shown, schema=_SCHEMA)
