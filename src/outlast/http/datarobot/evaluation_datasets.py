@@ -23,7 +23,7 @@ from outlast.dialects.datarobot.vector_databases import NO_USE_CASE
 from outlast.dialects.datarobot.words import GENAI
 from outlast.engine.access import Verb
 from outlast.http.datarobot.chats import filters, given_id
-from outlast.http.datarobot.listing import WINDOW, gather, parse_window
+from outlast.http.datarobot.listing import SEARCH, WINDOW, gather, parse_window
 from outlast.http.datarobot.ordering import (
     ordered,
     parse_switch,
@@ -34,7 +34,7 @@ from outlast.http.datarobot.playgrounds import CHANGE_ERRORS
 from outlast.http.parsing import read_empty, read_json
 from outlast.http.parts import Parts
 from outlast.http.renaming import renaming
-from outlast.http.routing import Answer, Call, Parameter, Route
+from outlast.http.routing import Answer, Call, Route
 from outlast.resources.evaluations import Evaluations
 from outlast.resources.evaluations.model import Columns, QuestionSetDocument
 from outlast.resources.playgrounds import Playgrounds
@@ -78,11 +78,7 @@ class EvaluationDatasetRoutes:
                         playgroundId="Only those in this playground.",
                         evaluationDatasetConfigurationId="Only this one.",
                     ),
-                    Parameter(
-                        name="search",
-                        schema={"type": "string"},
-                        says="Only those whose names contain this.",
-                    ),
+                    SEARCH,
                     switch_parameter("correctnessOnly", "Only those that expect answers."),
                     switch_parameter("completedOnly", "Only those that can be used."),
                     sort_parameter(_SORTS),

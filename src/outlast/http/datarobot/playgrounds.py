@@ -20,7 +20,7 @@ from outlast.dialects.datarobot.playgrounds import (
 from outlast.dialects.datarobot.vector_databases import NO_USE_CASE
 from outlast.dialects.datarobot.words import GENAI
 from outlast.engine.access import Verb
-from outlast.http.datarobot.listing import WINDOW, gather, parse_window
+from outlast.http.datarobot.listing import SEARCH, WINDOW, gather, parse_window
 from outlast.http.datarobot.ordering import ordered, sort_parameter, switch_parameter
 from outlast.http.parsing import read_empty, read_json
 from outlast.http.parts import Parts
@@ -80,11 +80,7 @@ class PlaygroundRoutes:
                         says="Only those of these use cases.",
                         is_repeatable=True,
                     ),
-                    Parameter(
-                        name="search",
-                        schema={"type": "string"},
-                        says="Only those whose names contain this.",
-                    ),
+                    SEARCH,
                     sort_parameter(_SORTS),
                     *WINDOW,
                 ),
