@@ -198,7 +198,7 @@ def look_around(arguments, workdir):
     return json.loads(fork(act, memory_bytes=2**30).said[0])
 
 
-def arguments_of_cases(seed, count):
-    """The arguments of `run`."""
+def arguments_of_cases(seed, count, seconds=2):
+    """The arguments of `run`: each policy has so many seconds."""
     pairs = [[policy, document.decode()] for policy, document in cases(seed, count)]
-    return json.dumps({"cases": pairs, "seconds": 2}).encode()
+    return json.dumps({"cases": pairs, "seconds": seconds}).encode()
