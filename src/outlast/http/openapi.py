@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any, Final
 
@@ -31,11 +32,15 @@ _PARAMETERS: Final = {
 
 
 def openapi_route(others: Sequence[Route], tell: Callable[[Sequence[Route]], Any]) -> Route:
-    """The route of the document itself. `tell` makes it of all routes, once."""
+    """The route of the document itself. `tell` makes it of all routes, when it is first read."""
+
+    @cache
+    def document() -> bytes:
+        return encode(tell([*others, own]))
 
     async def get(call: Call) -> Answer:
         _ = call
-        return Answer(body=document, cache=b"no-cache")
+        return Answer(body=document(), cache=b"no-cache")
 
     own = Route(
         method="GET",
@@ -45,7 +50,6 @@ def openapi_route(others: Sequence[Route], tell: Callable[[Sequence[Route]], Any
         verb=None,
         answers={200: dict[str, Any]},
     )
-    document = encode(tell([*others, own]))
     return own
 
 
