@@ -22,6 +22,7 @@ from outlast.resources.playgrounds.model import (
     Status,
 )
 from outlast.resources.shelves import Kept, Shelf
+from outlast.resources.walking import walk_resources
 from outlast.store.port import AuditEntry, CatalogStore, Store
 
 PAGE_MAX: Final = 1000
@@ -74,22 +75,6 @@ class Playgrounds:
         return await self._catalog.count(
             principal.tenant, type, fields=fields, limit=model.THINGS_MAX
         )
-
-    async def within(self, principal: Principal, type: str, field: str, id: str) -> list[Resource]:
-        """All things of a type that lie in the thing that a field names, newest first."""
-        principal.require(Verb.READ)
-        found: list[Resource] = []
-        while True:
-            page = await self._catalog.find(
-                principal.tenant,
-                type,
-                fields={field: id},
-                before_id=found[-1].id if found else None,
-                limit=PAGE_MAX,
-            )
-            found += page
-            if len(page) < PAGE_MAX:
-                return found
 
     async def find_prompts(
         self,
@@ -174,11 +159,10 @@ class Playgrounds:
         shelf = shelves[type]
         found = await shelf.get(principal, ref)
         principal.require_over(found.document.created_by)
-        await self._check_idle(
-            principal, await self.within(principal, model.PROMPT, type, found.id)
-        )
+        inside = {type: found.id}
+        await self._check_idle(principal.tenant, inside)
         for inner in _WITHIN[type]:
-            await self._clear(principal, inner, type, found.id)
+            await self._clear(principal.tenant, inner, inside)
         await shelf.delete(principal, found.id, request_id=request_id)
 
     async def delete_prompt(
@@ -187,8 +171,8 @@ class Playgrounds:
         """Delete a chat prompt. Raises NotFound, Forbidden; Conflict while it is answered."""
         prompt = await self.get_prompt(principal, ref)
         principal.require_over(prompt.created_by)
-        found = await self._catalog.read(principal.tenant, model.PROMPT, prompt.id)
-        await self._check_idle(principal, [] if found is None else [found])
+        if prompt.status in {"new", "running"}:
+            raise _being_answered(prompt.operation_id)
         audit = _audit(principal, f"{model.PROMPT}.delete", prompt.id, request_id)
         await self._catalog.write(principal.tenant, _removals(model.PROMPT, [prompt.id]), audit)
 
@@ -217,26 +201,28 @@ class Playgrounds:
     async def _check_room(self, principal: Principal, type: str, **inside: str) -> None:
         model.check_room(type, await self.count(principal, type, **inside))
 
-    async def _check_idle(self, principal: Principal, prompts: Sequence[Resource]) -> None:
+    async def _check_idle(self, tenant: str, inside: Mapping[str, str]) -> None:
         owners = [
             one.fields.get(model.OWNER, "")
-            for one in prompts
+            async for one in walk_resources(self._catalog, tenant, model.PROMPT, fields=inside)
             if model.prompt_of(one).operation_id is None
         ]
-        found = await self._operations.get(principal.tenant, owners) if owners else []
-        for operation in found:
-            if operation is not None and not operation.state.is_terminal:
-                raise Conflict(
-                    f"a chat prompt is being answered: cancel the operation {operation.id} first",
-                    details={"operation_id": operation.id},
-                )
+        for start in range(0, len(owners), _BATCH):
+            for operation in await self._operations.get(tenant, owners[start : start + _BATCH]):
+                if operation is not None and not operation.state.is_terminal:
+                    raise _being_answered(operation.id)
 
-    async def _clear(self, principal: Principal, type: str, field: str, id: str) -> None:
+    async def _clear(self, tenant: str, type: str, inside: Mapping[str, str]) -> None:
         """Remove all things of a type within another, some at a time: to do it again goes on."""
-        found = [one.id for one in await self.within(principal, type, field, id)]
-        for start in range(0, len(found), _BATCH):
-            writes = _removals(type, found[start : start + _BATCH])
-            await self._catalog.write(principal.tenant, writes)
+        while found := await self._catalog.find(tenant, type, fields=inside, limit=_BATCH):
+            await self._catalog.write(tenant, _removals(type, [one.id for one in found]))
+
+
+def _being_answered(operation_id: str) -> Conflict:
+    return Conflict(
+        f"a chat prompt is being answered: cancel the operation {operation_id} first",
+        details={"operation_id": operation_id},
+    )
 
 
 def _removals(type: str, found: Sequence[str]) -> list[CatalogWrite]:
