@@ -88,8 +88,8 @@ async def test_an_operation_is_dismissed_by_who_may_cancel_it_and_stays_what_it_
     for who in (ADA, OLGA):
         await dismissals.dismiss(who, made, request_id="r-1")
     assert await dismissals.is_dismissed(EVE, made)
-    assert await dismissals.find(EVE) == {made.id}
-    assert await dismissals.find(AWAY) == frozenset()
+    assert await dismissals.find(EVE, made.id) == {made.id}
+    assert await dismissals.find(AWAY, made.id) == frozenset()
     assert await engine.get(ADA, made.id) == made
     [record, *_] = await store.operations.audit("default")
     assert (record.entry.action, record.entry.actor) == ("operation.dismiss", "olga")
@@ -105,4 +105,4 @@ async def test_the_mark_goes_when_the_operation_is_gone(engine, store):
     await engine.cancel(ADA, made.id)
     await engine.delete(ADA, made.id)
     assert await collect_orphans(store.catalog, store.operations, DISMISSAL) == 1
-    assert await dismissals.find(ADA) == frozenset()
+    assert await dismissals.find(ADA, made.id) == frozenset()
