@@ -1,5 +1,6 @@
 """Asking an account of AWS, and who its keys belong to."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from outlast.operations.model import SECOND
 from outlast.outbound import AsyncGatedTransport, Gate
 
 _SECONDS: Final = 30.0
+"""How long an answer may take in all, however slowly it comes."""
 _SHORT_BYTES: Final = 64 * 1024
 _HEADERS: Final = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 # A few short texts are looked for in what is short: nothing here reads XML.
@@ -91,6 +93,7 @@ async def _post(account: Account, service: str, body: bytes, bytes_max: int) -> 
     transport = AsyncGatedTransport(account.gate)
     try:
         async with (
+            asyncio.timeout(_SECONDS),
             httpx2.AsyncClient(transport=transport, timeout=_SECONDS) as client,
             client.stream(
                 "POST", url, headers=account.signed(service, body), content=body
@@ -102,6 +105,7 @@ async def _post(account: Account, service: str, body: bytes, bytes_max: int) -> 
                     raise Fatal("unexpected_answer", f"{url} answers more than AWS would")
     except OutboundRefused as error:
         raise Fatal("outbound_refused", error.message) from error
-    except httpx2.HTTPError as error:
-        raise Unavailable(f"{url} cannot be reached: {error}") from error
+    except (httpx2.HTTPError, TimeoutError) as error:
+        reason = str(error) or "it does not answer in time"
+        raise Unavailable(f"{url} cannot be reached: {reason}") from error
     return response.status_code, content

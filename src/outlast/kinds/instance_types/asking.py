@@ -14,6 +14,7 @@ from outlast.operations.kind import Context
 
 PAGES_MAX: Final = 100
 PAGE_BYTES_MAX: Final = 8 * 1024**2
+_BYTES_MAX: Final = 64 * 1024**2
 _PAGE_TYPES: Final = 100
 _TOKEN: Final = re.compile(rb"<nextToken>([!-;=?-~]{1,4096})</nextToken>")
 _TARGET: Final = "outlast.kinds.instance_types.locked:read_pages"
@@ -32,11 +33,13 @@ async def ask_for_types(
     pages: dict[str, Path] = {}
     form = {"Action": "DescribeInstanceTypes", "Version": "2016-11-15"}
     token: str | None = ""
+    left = _BYTES_MAX
     while token is not None:
         if len(pages) == PAGES_MAX:
             raise Fatal("unexpected_answer", f"there are more than {PAGES_MAX} pages")
         asked = form | {"MaxResults": str(_PAGE_TYPES)} | ({"NextToken": token} if token else {})
-        content = await ask(account, "ec2", asked, PAGE_BYTES_MAX)
+        content = await ask(account, "ec2", asked, min(PAGE_BYTES_MAX, left))
+        left -= len(content)
         name = f"page-{len(pages):03}.xml"
         pages[name] = context.workdir / name
         pages[name].write_bytes(content)
