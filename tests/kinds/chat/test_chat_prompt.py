@@ -178,6 +178,8 @@ async def test_feedback_is_each_members_own_and_what_is_deleted_takes_along_what
     playground = made.document.playground
     with pytest.raises(Conflict, match="is being answered: cancel the operation"):
         await lake.playgrounds.delete(ANN, "playground", playground)
+    with pytest.raises(Conflict, match="is being answered: cancel the operation"):
+        await lake.playgrounds.delete_prompt(ANN, operations[0].resource_id)
     await lake.work()
     one, two = [(await lake.ended(operation)).resource_id for operation in operations]
     await lake.playgrounds.give_feedback(ANN, one, is_good=True)
