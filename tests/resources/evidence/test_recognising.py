@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from outlast.resources.evidence.recognition import BadEvidence, Location, recognise
 
 BOM = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1}
+LONG = "x" * 100_000
 
 
 def encode(document):
@@ -69,6 +71,26 @@ def test_problems_say_what_where():
 def test_a_version_that_is_not_known_is_told_and_checked_as_the_newest():
     found = recognise(encode({**BOM, "specVersion": "9.9"}))
     assert "9.9 is no version of cyclonedx" in found.problems[0].message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps({"bomFormat": "CycloneDX", "specVersion": LONG}).encode(),
+        f'<bom xmlns="http://cyclonedx.org/schema/bom/{LONG}"/>'.encode(),
+        json.dumps(
+            {
+                "_type": f"https://in-toto.io/Statement/{LONG}",
+                "subject": [{"name": LONG, "digest": {LONG: 1}}],
+            }
+        ).encode(),
+        f'<testsuite tests="{LONG}"><testcase time="{LONG}"/></testsuite>'.encode(),
+    ],
+)
+def test_what_is_kept_of_evidence_stays_small_whatever_stands_in_it(content):
+    found = recognise(content)
+    assert found.problems
+    assert len(msgspec.json.encode([found.version, found.problems])) < 5_000
 
 
 def test_no_more_than_a_hundred_problems_are_told():

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from outlast.resources.evidence.model import EvidenceType
 from outlast.resources.evidence.recognition.envelopes import is_statement, statement_version
+from outlast.resources.evidence.recognition.found import VERSION_CHARS_MAX
 from outlast.resources.evidence.recognition.values import mapping, text
 
 _SPDX_3: Final = "https://spdx.org/rdf/"
@@ -17,7 +18,8 @@ def classify(document: Any) -> tuple[EvidenceType | None, str | None]:
         for type_, claim in _CLAIMS.items():
             version = claim(document)
             if version is not None:
-                return type_, version or None
+                # It is kept and shown: a document may say anything here.
+                return type_, version[:VERSION_CHARS_MAX] or None
     return None, None
 
 

@@ -11,6 +11,8 @@ from outlast.resources.evidence.model import EvidenceType
 
 PROBLEMS_MAX: Final = 100
 DEPTH_MAX: Final = 200
+VERSION_CHARS_MAX: Final = 100
+PATH_CHARS_MAX: Final = 1000
 _MESSAGE_CHARS_MAX: Final = 500
 
 

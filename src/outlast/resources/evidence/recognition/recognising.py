@@ -13,6 +13,7 @@ from outlast.resources.evidence.recognition.cyclonedx_xml import NAMESPACE, read
 from outlast.resources.evidence.recognition.envelopes import open_envelopes
 from outlast.resources.evidence.recognition.found import (
     PROBLEMS_MAX,
+    VERSION_CHARS_MAX,
     BadEvidence,
     Location,
     Problem,
@@ -69,7 +70,7 @@ def _is_xml(content: bytes) -> bool:
 
 def _recognise_xml(root: Element) -> Recognised:
     if root.name == "bom" and root.namespace.startswith(NAMESPACE):
-        version = root.namespace.removeprefix(NAMESPACE)
+        version = root.namespace.removeprefix(NAMESPACE)[:VERSION_CHARS_MAX]
         read, problems = read_cyclonedx(root, cyclonedx_schema(version))
         problems += find_problems("cyclonedx", version, read.document, read.locate_all)
         return _of_xml("cyclonedx", version, read, problems)

@@ -14,6 +14,7 @@ import jsonschema_rs
 
 from outlast.resources.evidence.model import EvidenceType
 from outlast.resources.evidence.recognition.found import (
+    PATH_CHARS_MAX,
     PROBLEMS_MAX,
     Locate,
     Problem,
@@ -66,7 +67,7 @@ def find_problems(
     return [*([] if unknown is None else [Problem(message=unknown)])] + [
         Problem(
             message=message,
-            path=path,
+            path=path if len(path) <= PATH_CHARS_MAX else None,
             line=places[path].line if path in places else None,
             column=places[path].column if path in places else None,
         )
