@@ -3,6 +3,7 @@ import pytest
 from outlast.operations.errors import Invalid, InvalidSpec, TooLarge
 from outlast.resources.policies.format import (
     PolicyDocument,
+    PolicyTest,
     Rule,
     arguments_of,
     check_choice,
@@ -88,6 +89,15 @@ def test_a_file_has_a_limit():
         (
             PolicyDocument(name="p", language="cel", rules=CEL.rules, applies_to=("A",)),
             "applies_to",
+        ),
+        (
+            PolicyDocument(
+                name="p",
+                language="cel",
+                rules=CEL.rules,
+                tests=(PolicyTest(input={}, expect="passed", name="a" * 4097),),
+            ),
+            "tests[0].name",
         ),
         (
             PolicyDocument(name="p", language="cel", rules=CEL.rules, args={"a": "x" * 33_000}),

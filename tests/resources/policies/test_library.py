@@ -109,6 +109,12 @@ async def test_what_is_no_program_is_refused_with_its_line_and_column(policies):
     assert (await policies.test(ANN, mine("1 +"))).error.column == 4
 
 
+async def test_a_policy_applies_to_types_that_there_are(policies):
+    for act in (policies.put, policies.test):
+        with pytest.raises(InvalidSpec, match="'cyclondx' is no type of evidence"):
+            await act(ANN, mine(applies_to=("sarif", "cyclondx")))
+
+
 async def test_another_members_policy_is_for_operators(policies):
     await policies.put(ANN, mine())
     with pytest.raises(Forbidden):

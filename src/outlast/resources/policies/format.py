@@ -162,6 +162,8 @@ def _check_texts(policy: PolicyDocument) -> None:
     texts = {"description": policy.description, "skip_reason": policy.skip_reason}
     for number, rule in enumerate(policy.rules):
         texts[f"rules[{number}].message"] = rule.message
+    for number, test in enumerate(policy.tests):
+        texts[f"tests[{number}].name"] = test.name
     for name, text in texts.items():
         if len(text) > TEXT_CHARS_MAX:
             raise _invalid(name, f"has more than {TEXT_CHARS_MAX} characters")

@@ -25,6 +25,7 @@ from outlast.operations.errors import (
 from outlast.operations.kind import CatalogWrite, Resource
 from outlast.resources.configured import BUILTIN_POLICY
 from outlast.resources.datasets.locked_calls import Sandbox
+from outlast.resources.evidence.model import TYPES
 from outlast.resources.policies import calls, model
 from outlast.resources.policies.calls import CheckArguments, Checked
 from outlast.resources.policies.format import PolicyDocument, check_policy
@@ -68,7 +69,7 @@ class Policies:
         """
         principal.require(Verb.SUBMIT)
         document = msgspec.structs.replace(document, version=None)
-        check_policy(document)
+        _check_form(document)
         head = await self._writable(principal, document.name)
         newest = None if head is None else await self._newest(head)
         if newest is not None and model.version_of(newest).digest == model.digest_of(document):
@@ -93,7 +94,7 @@ class Policies:
     async def test(self, principal: Principal, document: PolicyDocument) -> Checked:
         """What would be wrong with a policy: nothing is kept. Raises InvalidSpec, Unavailable."""
         principal.require(Verb.SUBMIT)
-        check_policy(document)
+        _check_form(document)
         return await self._call(document)
 
     async def get(self, principal: Principal, ref: str) -> Policy:
@@ -249,6 +250,15 @@ class Policies:
             raise
         except msgspec.ValidationError as error:
             raise Unavailable("the test gave no answer that makes sense") from error
+
+
+def _check_form(document: PolicyDocument) -> None:
+    check_policy(document)
+    unknown = [one for one in document.applies_to if one not in TYPES]
+    if unknown:
+        # It would let everything pass, as skipped.
+        message = f"{unknown[0]!r} is no type of evidence: they are {', '.join(TYPES)}"
+        raise InvalidSpec(f"applies_to: {message}", field_errors={"applies_to": message})
 
 
 def _listed(policy: Policy) -> Policy:
