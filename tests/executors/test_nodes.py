@@ -161,7 +161,7 @@ async def test_an_attempt_that_waits_for_a_place_can_be_stopped(bench, nodes, ho
 async def test_a_lost_node_is_told_when_its_guard_must_have_ended_the_attempt(bench, nodes, alive):
     began = time.monotonic()
     running, sink = await bench.start("brood", {"then": "stay"}, lease_seconds=2)
-    pids = [int(pid) for pid in (await sink.logged()).split()]
+    pids = [int(pid) for pid in (await begun(running, sink.logged())).split()]
     nodes.pipes[0].kill()
     outcome = await running.wait()
     assert outcome.failure.code == "node_lost"
@@ -172,7 +172,7 @@ async def test_a_lost_node_is_told_when_its_guard_must_have_ended_the_attempt(be
 
 async def test_the_host_leaves_nothing_running_when_its_relay_is_gone(bench, nodes, until, alive):
     running, sink = await bench.start("brood", {"then": "stay"}, lease_seconds=2)
-    pids = [int(pid) for pid in (await sink.logged()).split()]
+    pids = [int(pid) for pid in (await begun(running, sink.logged())).split()]
     nodes.pipes[0].kill()
     await until(lambda: not alive(pids), 2)
     await running.wait()
@@ -188,7 +188,7 @@ async def test_a_host_whose_worker_is_gone_waits_for_no_answer(bench, nodes, unt
 
     sink.checkpoint = never
     running, _ = await bench.start("checkpoint", sink=sink, lease_seconds=2)
-    await asked.wait()
+    await begun(running, asked.wait())
     assert processes_of("outlast.executors.ray.host")
     nodes.pipes[0].kill()
     await until(lambda: not processes_of("outlast.executors.ray.host"), 3)
@@ -198,7 +198,7 @@ async def test_a_host_whose_worker_is_gone_waits_for_no_answer(bench, nodes, unt
 
 async def test_a_killed_host_leaves_nothing_running(bench, until, alive):
     running, sink = await bench.start("brood", {"then": "stay"}, lease_seconds=2)
-    pids = [int(pid) for pid in (await sink.logged()).split()]
+    pids = [int(pid) for pid in (await begun(running, sink.logged())).split()]
     (host,) = processes_of("outlast.executors.ray.host")
     os.kill(host, 9)
     await until(lambda: not alive(pids), 2)
@@ -208,7 +208,7 @@ async def test_a_killed_host_leaves_nothing_running(bench, until, alive):
 
 async def test_a_node_that_is_cut_off_ends_its_attempt_by_itself(bench, nodes, until, alive):
     running, sink = await bench.start("brood", {"then": "stay"}, lease_seconds=1.8)
-    pids = [int(pid) for pid in (await sink.logged()).split()]
+    pids = [int(pid) for pid in (await begun(running, sink.logged())).split()]
     running.renewed(time.monotonic())
     await asyncio.sleep(0.1)
     nodes.pipes[0].passing.clear()
@@ -234,6 +234,16 @@ async def test_a_renewed_lease_holds_on_a_node(bench):
     renewing.cancel()
 
 
+async def begun(running, seen):
+    """What is seen of an attempt. Its lease is renewed until then, however slow the machine is."""
+    renewing = asyncio.create_task(_renew(running))
+    try:
+        async with asyncio.timeout(60):
+            return await seen
+    finally:
+        renewing.cancel()
+
+
 async def _renew(running):
     while True:
         running.renewed(time.monotonic())
@@ -248,7 +258,7 @@ async def test_a_start_that_comes_too_late_does_not_run(bench, nodes):
 
 async def test_an_attempt_on_a_lost_node_that_was_cancelled_has_stopped(bench, nodes):
     running, sink = await bench.start("ignore_cancel", lease_seconds=1.5)
-    await sink.logged()
+    await begun(running, sink.logged())
     running.cancel("cancelled")
     nodes.pipes[0].kill()
     assert await running.wait() == Stopped(reason="cancelled")
