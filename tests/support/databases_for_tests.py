@@ -1,5 +1,7 @@
 """Databases that are there without having been made."""
 
+import asyncio
+
 import msgspec
 
 from outlast.operations import ids
@@ -16,6 +18,8 @@ MAKER = "06EV0000000000000MKR"
 
 async def keep_database(store, name, owner=MAKER, *, tenant="default", **fields):
     """Put a database into the catalog, one that `owner` has made or is about to make; its id."""
+    # Of two ids from one millisecond either may be the greater.
+    await asyncio.sleep(0.002)
     now = store.operations.now()
     id, source_id = (ids.make_id(now, ids.random_bits()) for _ in range(2))
     document = DatabaseDocument(

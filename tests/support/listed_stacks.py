@@ -1,5 +1,7 @@
 """Stacks and modules that are there without having been made."""
 
+import asyncio
+
 import msgspec
 
 from outlast.operations import documents, ids
@@ -35,6 +37,8 @@ def stack_document(**fields):
 
 async def keep_stack(store, name, owner=MAKER, *, tenant="default", **fields):
     """Put a stack into the catalog, one that `owner` has made or is about to make; its id."""
+    # Of two ids from one millisecond either may be the greater.
+    await asyncio.sleep(0.002)
     id = ids.make_id(store.operations.now(), ids.random_bits())
     document = stack_document(**fields)
     write = CatalogWrite(

@@ -1,5 +1,7 @@
 """Modules of the settings, and stacks and connections as operations leave them."""
 
+import asyncio
+
 import msgspec
 
 from outlast.operations import ids
@@ -60,6 +62,8 @@ async def keep_stack(store, word="network", name="main", made_by="", tenant="def
         }
         | fields
     )
+    # Of two ids from one millisecond either may be the greater.
+    await asyncio.sleep(0.002)
     id = ids.make_id(store.operations.now(), ids.random_bits())
     write = CatalogWrite(
         type=STACK,
@@ -86,6 +90,8 @@ async def keep_connection(store, name="aws", made_by="", tenant="default", **fie
         }
         | fields
     )
+    # Of two ids from one millisecond either may be the greater.
+    await asyncio.sleep(0.002)
     id = ids.make_id(store.operations.now(), ids.random_bits())
     write = CatalogWrite(
         type=CONNECTION,
