@@ -1,7 +1,5 @@
 """The unmodified client of DataRobot, with its own waiters."""
 
-import uuid
-
 import pytest
 from chats_for_tests import ANIMALS, PARROT
 from datarobot_client import ClientError
@@ -127,13 +125,16 @@ def test_a_chat_prompt_is_waited_for_and_blueprints_are_measured(connected, use_
     assert connected("nothing_left", use_case=use_case, playground=said["playground"]) == []
 
 
+NOWHERE = "5f0c5a4e-6b0e-4a55-9d5e-000000000000"
+
+
 @pytest.mark.parametrize(
     ("call", "id", "status"),
     [
         ("status", "abc", "422"),
-        ("status", str(uuid.uuid4()), "404"),
+        ("status", NOWHERE, "404"),
         ("get_vector_database", "abc", "422"),
-        ("get_vector_database", str(uuid.uuid4()), "404"),
+        ("get_vector_database", NOWHERE, "404"),
     ],
 )
 def test_what_is_not_there_is_told_by_the_client(connected, call, id, status):
