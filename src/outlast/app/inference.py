@@ -4,6 +4,7 @@ import importlib
 from contextlib import AsyncExitStack
 
 from outlast.app.foundation import Foundation
+from outlast.executors.calls import Sandbox
 from outlast.inference.embedding import RelayEmbedder
 from outlast.inference.relaying import Relay
 from outlast.inference.warm import WarmEndpoints
@@ -68,14 +69,12 @@ def open_relay(stack: AsyncExitStack, foundation: Foundation, log: ChatLog) -> R
     )
 
 
-def open_vector_databases(
-    stack: AsyncExitStack, foundation: Foundation, relay: Relay
-) -> VectorDatabases:
+def vector_databases(foundation: Foundation, sandbox: Sandbox, relay: Relay) -> VectorDatabases:
     """The vector databases of all tenants: to search them, models are asked."""
     return VectorDatabases(
         foundation.store,
         foundation.objects,
-        foundation.warm_sandbox(stack),
+        sandbox,
         RelayEmbedder(relay),
         spool=foundation.folder.spool,
     )

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from outlast.app.foundation import Foundation, lay_foundation
-from outlast.app.inference import load_redact, open_chat_log, open_relay, open_vector_databases
+from outlast.app.inference import load_redact, open_chat_log, open_relay, vector_databases
 from outlast.app.kinds import install_kinds, kinds_to_claim
 from outlast.app.objects import check_objects
 from outlast.datafolder import DataFolder
@@ -21,20 +21,15 @@ from outlast.engine.access import DEFAULT_TENANT
 from outlast.engine.ticking import Ticker
 from outlast.engine.tokens import Tokens
 from outlast.http import DIALECTS, Parts, Site, plan_addresses
-from outlast.inference.relaying import Relay
 from outlast.operations.errors import ResourceExists
 from outlast.processes import Listener, Listening, bind, keep_running
-from outlast.resources.chat_log import ChatLog
 from outlast.resources.connections import Connections
 from outlast.resources.credentials import Credentials
-from outlast.resources.datasets import Datasets
 from outlast.resources.evaluations import Evaluations
-from outlast.resources.evidence import Evidences
 from outlast.resources.pipe_tables.library import PipeTables
 from outlast.resources.playgrounds import Playgrounds
 from outlast.resources.policies.library import Policies
 from outlast.resources.stacks import Stacks
-from outlast.resources.vector_databases import VectorDatabases
 from outlast.settings import Settings, encode_settings
 from outlast.store.port import Store
 from outlast.worker.supervisor import Supervisor
@@ -83,24 +78,7 @@ async def serve(
         hub = Hub(foundation.store.operations, settings.limits.watchers)
         hub.open()
         stack.callback(hub.close)
-        log = open_chat_log(stack, foundation)
-        # A chat that has been answered is in the history that is asked for next.
-        foundation.preparers.before("materialize_history", log.publish)
-        datasets = foundation.datasets(foundation.warm_sandbox(stack))
-        relay = open_relay(stack, foundation, log)
-        vectors = open_vector_databases(stack, foundation, relay)
-        reading = foundation.warm_sandbox(stack)
-        evidences = foundation.evidences(reading)
-        parts = _parts(
-            foundation,
-            hub,
-            datasets,
-            log,
-            relay,
-            vector_databases=vectors,
-            evidences=evidences,
-            policies=Policies(foundation.store, reading),
-        )
+        parts = _open_parts(stack, foundation, hub)
         site = Site(parts, ready=_readiness(foundation.store), version=version("outlast"))
         keep_running(stack, foundation.chores().run())
         keep_running(stack, Ticker(parts.engine).run())
@@ -145,18 +123,14 @@ def _profile_urls(settings: Settings, main: str, listeners: Sequence[Listener]) 
     return urls
 
 
-def _parts(
-    foundation: Foundation,
-    hub: Hub,
-    datasets: Datasets,
-    log: ChatLog,
-    relay: Relay,
-    *,
-    vector_databases: VectorDatabases,
-    evidences: Evidences,
-    policies: Policies,
-) -> Parts:
+def _open_parts(stack: AsyncExitStack, foundation: Foundation, hub: Hub) -> Parts:
     settings = foundation.settings
+    log = open_chat_log(stack, foundation)
+    # A chat that has been answered is in the history that is asked for next.
+    foundation.preparers.before("materialize_history", log.publish)
+    sandbox = foundation.warm_sandbox(stack)
+    datasets = foundation.datasets(sandbox)
+    relay = open_relay(stack, foundation, log)
     engine = Engine(
         foundation.store,
         foundation.installed.kinds,
@@ -177,14 +151,14 @@ def _parts(
         databases=foundation.databases(),
         services=foundation.services(),
         pipe_tables=PipeTables(foundation.store),
-        vector_databases=vector_databases,
+        vector_databases=vector_databases(foundation, sandbox, relay),
         playgrounds=Playgrounds(foundation.store),
         evaluations=Evaluations(foundation.store),
         stacks=Stacks(engine, foundation.secrets, foundation.objects, foundation.keyring),
         connections=Connections(engine, foundation.keyring),
         credentials=Credentials(foundation.store, foundation.keyring),
-        evidences=evidences,
-        policies=policies,
+        evidences=foundation.evidences(sandbox),
+        policies=Policies(foundation.store, sandbox),
         relay=relay,
         chat_log=log,
         settings=settings,

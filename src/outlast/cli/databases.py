@@ -1,6 +1,5 @@
 """outlast database: provision, list, get, download, credentials, attach, detach, deprovision."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from outlast.cli.commands import command, group
 from outlast.cli.exits import Exit
 from outlast.cli.following import follow
 from outlast.cli.session import Session, talking
-from outlast.cli.transfers import save
+from outlast.cli.transfers import deliver
 from outlast.cli.wording import instant, size
 from outlast.client.database_answers import Database
 
@@ -112,19 +111,13 @@ def download(session: Session, database: str, output: Path | None) -> None:
     """Save the file of DATABASE, which DuckDB made."""
     pieces = session.client.databases.download(database)
     if output == Path("-"):
-        for piece in pieces:
-            sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
+        deliver(session.screen, pieces, None)
         return
     # Never a path, whatever a server says, and never over what is there.
     target = output or Path(f"{Path(session.client.databases.get(database).name).name}.duckdb")
     if output is None and target.exists():
         raise click.UsageError(f"{target} exists: name another file with --output")
-    written = save(pieces, target)
-    if session.screen.is_json:
-        session.screen.json({"file": str(target), "bytes": written})
-    else:
-        session.screen.line(f"{target} has {size(written)}.")
+    deliver(session.screen, pieces, target)
 
 
 @command(

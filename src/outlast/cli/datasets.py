@@ -1,13 +1,12 @@
 """outlast datasets: list, create, upload, versions, rows, export, delete."""
 
-import sys
 from pathlib import Path
 
 import click
 
 from outlast.cli.commands import command, group
 from outlast.cli.session import Session, talking
-from outlast.cli.transfers import save, uploading
+from outlast.cli.transfers import deliver, uploading
 from outlast.cli.wording import age, number, size
 from outlast.client.answers import Dataset, Version
 from outlast.client.errors import NotFound
@@ -189,16 +188,7 @@ def export(
     if output is None and (screen.is_json or (format_ == "parquet" and screen.is_terminal)):
         raise click.UsageError("name a file with --output: this does not belong on the screen")
     pieces = session.client.datasets.export(dataset, version=version, format=format_)
-    if output is None:
-        for piece in pieces:
-            sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
-        return
-    written = save(pieces, output)
-    if screen.is_json:
-        screen.json({"file": str(output), "bytes": written})
-    else:
-        screen.line(f"{output} has {size(written)}.")
+    deliver(screen, pieces, output)
 
 
 @command(

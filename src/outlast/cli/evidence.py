@@ -1,13 +1,12 @@
 """outlast evidence: put, list, show, download, delete."""
 
-import sys
 from pathlib import Path
 
 import click
 
 from outlast.cli.commands import command, group
 from outlast.cli.session import Session, talking
-from outlast.cli.transfers import save, uploading
+from outlast.cli.transfers import deliver, uploading
 from outlast.cli.wording import age, instant, size
 from outlast.client.evidence import Evidence
 
@@ -120,16 +119,7 @@ def download(session: Session, evidence: str, *, output: Path) -> None:
     if to_pipe and screen.is_json:
         raise click.UsageError("--json tells of a file: name one with --output")
     pieces = session.client.evidence.download(evidence)
-    if to_pipe:
-        for piece in pieces:
-            sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
-        return
-    written = save(pieces, output)
-    if screen.is_json:
-        screen.json({"file": str(output), "bytes": written})
-    else:
-        screen.line(f"{output} has {size(written)}.")
+    deliver(screen, pieces, None if to_pipe else output)
 
 
 @command(

@@ -1,13 +1,12 @@
 """outlast files: upload, list, get, download, delete."""
 
-import sys
 from pathlib import Path
 
 import click
 
 from outlast.cli.commands import command, group
 from outlast.cli.session import Session, talking
-from outlast.cli.transfers import save, uploading
+from outlast.cli.transfers import deliver, uploading
 from outlast.cli.values import Duration
 from outlast.cli.wording import age, instant, size
 from outlast.client.answers import File
@@ -130,16 +129,7 @@ def download(session: Session, id: str, *, output: Path | None) -> None:
         raise click.UsageError("--json tells of a file: name one with --output")
     target = output or _own_name(session.client.files.get(id))
     pieces = session.client.files.download(id)
-    if to_pipe:
-        for piece in pieces:
-            sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
-        return
-    written = save(pieces, target)
-    if screen.is_json:
-        screen.json({"file": str(target), "bytes": written})
-    else:
-        screen.line(f"{target} has {size(written)}.")
+    deliver(screen, pieces, None if to_pipe else target)
 
 
 @command(

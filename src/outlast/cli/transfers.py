@@ -1,6 +1,7 @@
 """Bytes on their way: a bar while they go up, a whole file when they came down."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from outlast.cli.screen import Screen
+from outlast.cli.wording import size
 from outlast.client.connecting import ProgressCallback
 
 
@@ -33,6 +35,20 @@ def uploading(screen: Screen, file: Path, *, then: str | None = None) -> Iterato
             bar.update(line, completed=sent, total=total, description=words)
 
         yield advance
+
+
+def deliver(screen: Screen, pieces: Iterable[bytes], output: Path | None) -> None:
+    """Write bytes to a file, and say so, or without one to standard output."""
+    if output is None:
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return
+    written = save(pieces, output)
+    if screen.is_json:
+        screen.json({"file": str(output), "bytes": written})
+    else:
+        screen.line(f"{output} has {size(written)}.")
 
 
 def save(pieces: Iterable[bytes], output: Path) -> int:
